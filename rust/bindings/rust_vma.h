@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What bindgen must see for the VMA subsystem in Rust. */
+
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/pkeys.h>
+#include <linux/rmap.h>
+#include <linux/rust_vma.h>
+#include <linux/seq_file.h>
+#include <linux/uio.h>
+
+/*
+ * The value of every VMA flag, as C has it, for the compile-time checks of
+ * rust/kernel/mm/vm_flags.rs. bindgen drops the flags whose macros it cannot
+ * evaluate, and the type of the others.
+ */
+#define VMA_FLAG(name) \
+	const vm_flags_t RUST_CONST_HELPER_VMA_FLAG_##name = VM_##name
+#define VMA_FLAG_ABSENT(name) \
+	const vm_flags_t RUST_CONST_HELPER_VMA_FLAG_##name = VM_NONE
+
+VMA_FLAG(NONE);
+VMA_FLAG(READ);
+VMA_FLAG(WRITE);
+VMA_FLAG(EXEC);
+VMA_FLAG(SHARED);
+VMA_FLAG(MAYREAD);
+VMA_FLAG(MAYWRITE);
+VMA_FLAG(MAYEXEC);
+VMA_FLAG(MAYSHARE);
+VMA_FLAG(GROWSDOWN);
+VMA_FLAG(GROWSUP);
+VMA_FLAG(UFFD_MISSING);
+VMA_FLAG(PFNMAP);
+VMA_FLAG(MAYBE_GUARD);
+VMA_FLAG(UFFD_WP);
+VMA_FLAG(LOCKED);
+VMA_FLAG(IO);
+VMA_FLAG(SEQ_READ);
+VMA_FLAG(RAND_READ);
+VMA_FLAG(DONTCOPY);
+VMA_FLAG(DONTEXPAND);
+VMA_FLAG(LOCKONFAULT);
+VMA_FLAG(ACCOUNT);
+VMA_FLAG(NORESERVE);
+VMA_FLAG(HUGETLB);
+VMA_FLAG(SYNC);
+VMA_FLAG(ARCH_1);
+VMA_FLAG(WIPEONFORK);
+VMA_FLAG(DONTDUMP);
+VMA_FLAG(SOFTDIRTY);
+VMA_FLAG(MIXEDMAP);
+VMA_FLAG(HUGEPAGE);
+VMA_FLAG(NOHUGEPAGE);
+VMA_FLAG(MERGEABLE);
+VMA_FLAG(SHADOW_STACK);
+VMA_FLAG(MTE);
+VMA_FLAG(MTE_ALLOWED);
+VMA_FLAG(ALLOW_ANY_UNCACHED);
+VMA_FLAG(DROPPABLE);
+VMA_FLAG(UFFD_MINOR);
+VMA_FLAG(SEALED);
+#ifdef CONFIG_ARM64
+VMA_FLAG(ARM64_BTI);
+#else
+VMA_FLAG_ABSENT(ARM64_BTI);
+#endif
+#ifdef CONFIG_ARCH_HAS_PKEYS
+VMA_FLAG(PKEY_BIT0);
+VMA_FLAG(PKEY_BIT1);
+VMA_FLAG(PKEY_BIT2);
+VMA_FLAG(PKEY_BIT3);
+VMA_FLAG(PKEY_BIT4);
+#else
+VMA_FLAG_ABSENT(PKEY_BIT0);
+VMA_FLAG_ABSENT(PKEY_BIT1);
+VMA_FLAG_ABSENT(PKEY_BIT2);
+VMA_FLAG_ABSENT(PKEY_BIT3);
+VMA_FLAG_ABSENT(PKEY_BIT4);
+#endif
+#ifdef CONFIG_ARCH_USES_HIGH_VMA_FLAGS
+VMA_FLAG(HIGH_ARCH_0);
+VMA_FLAG(HIGH_ARCH_1);
+VMA_FLAG(HIGH_ARCH_2);
+VMA_FLAG(HIGH_ARCH_3);
+VMA_FLAG(HIGH_ARCH_4);
+VMA_FLAG(HIGH_ARCH_5);
+VMA_FLAG(HIGH_ARCH_6);
+#else
+VMA_FLAG_ABSENT(HIGH_ARCH_0);
+VMA_FLAG_ABSENT(HIGH_ARCH_1);
+VMA_FLAG_ABSENT(HIGH_ARCH_2);
+VMA_FLAG_ABSENT(HIGH_ARCH_3);
+VMA_FLAG_ABSENT(HIGH_ARCH_4);
+VMA_FLAG_ABSENT(HIGH_ARCH_5);
+VMA_FLAG_ABSENT(HIGH_ARCH_6);
+#endif
+
+VMA_FLAG(ACCESS_FLAGS);
+VMA_FLAG(ARCH_CLEAR);
+VMA_FLAG(DATA_FLAGS_NON_EXEC);
+VMA_FLAG(DATA_FLAGS_EXEC);
+VMA_FLAG(FLAGS_CLEAR);
+VMA_FLAG(INIT_DEF_MASK);
+VMA_FLAG(LOCKED_MASK);
+VMA_FLAG(NO_KHUGEPAGED);
+VMA_FLAG(SEALED_SYSMAP);
+VMA_FLAG(SPECIAL);
+VMA_FLAG(STACK);
+VMA_FLAG(STACK_EARLY);
+VMA_FLAG(STACK_INCOMPLETE_SETUP);
+VMA_FLAG(STARTGAP_FLAGS);
+VMA_FLAG(STICKY);
+
+#undef VMA_FLAG
+#undef VMA_FLAG_ABSENT
+
+/* What an entry above the lowest level of a page table is. */
+enum {
+	TABLE_ENTRY_NONE,	/* Empty. */
+	TABLE_ENTRY_TABLE,	/* Refers to a table of the next level. */
+	TABLE_ENTRY_HUGE,	/* Maps memory itself, or did until it is moved. */
+};
+
+/* What an entry of the lowest level of a page table is. */
+enum {
+	PTE_ENTRY_NONE,		/* Empty. */
+	PTE_ENTRY_GUARD,	/* A guard marker. */
+	PTE_ENTRY_OTHER,	/* A page, a swap entry, or another marker. */
+};
