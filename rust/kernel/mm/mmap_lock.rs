@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The mmap lock of an address space.
+//!
+//! C header: [`include/linux/mmap_lock.h`](srctree/include/linux/mmap_lock.h)
+
+use crate::{
+    bindings,
+    error::{code::EINTR, Result},
+    mm::{Mm, MmWithUser, MmapReadGuard, VmaMmapLocked, VmaMmapWrite},
+    task::Task,
+    types::NotThreadSafe,
+};
+use core::ops::Deref;
+
+// These methods are safe to call even if `mm_users` is zero.
+impl Mm {
+    /// Returns whether this is the address space of the current thread.
+    #[inline]
+    pub fn is_current(&self) -> bool {
+        // SAFETY: The current task is valid, and no one else changes its `mm`.
+        self.as_raw() == unsafe { (*Task::current_raw()).mm }
+    }
+}
+
+// These methods require `mm_users` to be non-zero.
+impl MmWithUser {
+    /// Takes the mmap lock for writing; a fatal signal ends the wait.
+    ///
+    /// C: `mmap_write_lock_killable()`.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` when a fatal signal came first. The lock is not held then.
+    #[inline]
+    pub fn mmap_write_lock_killable(&self) -> Result<MmapWriteGuard<'_>> {
+        // SAFETY: The pointer is valid since self is a reference.
+        if unsafe { bindings::mmap_write_lock_killable(self.as_raw()) } != 0 {
+            return Err(EINTR);
+        }
+        // INVARIANT: We just acquired the write lock.
+        Ok(MmapWriteGuard {
+            mm: self,
+            _nts: NotThreadSafe,
+        })
+    }
+}
+
+/// A guard for the mmap write lock. It holds all VMA write locks taken under it, too.
+///
+/// # Invariants
+///
+/// This guard owns the mmap write lock.
+#[must_use = "the lock is released as soon as the guard is dropped"]
+pub struct MmapWriteGuard<'a> {
+    mm: &'a MmWithUser,
+    // `mmap_write_lock_killable` and `mmap_write_unlock` must be called on the same thread.
+    _nts: NotThreadSafe,
+}
+
+impl Drop for MmapWriteGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: We hold the write lock by the type invariants.
+        unsafe { bindings::mmap_write_unlock(self.mm.as_raw()) };
+    }
+}
+
+/// A mode of the mmap lock: how it is taken, and what it allows to do with a VMA.
+pub trait LockMode {
+    /// The lock, held.
+    type Guard<'mm>;
+
+    /// A VMA under the lock.
+    type Vma<'g>: Deref<Target = VmaMmapLocked>;
+
+    /// Takes the lock.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` when the wait can be ended by a fatal signal, and was.
+    fn lock(mm: &MmWithUser) -> Result<Self::Guard<'_>>;
+
+    /// Finds the first VMA that ends above `addr`, an address in bytes.
+    ///
+    /// C: `find_vma()`.
+    fn find_vma<'g>(guard: &'g mut Self::Guard<'_>, addr: usize) -> Option<Self::Vma<'g>>;
+
+    /// Removes the tag, which the hardware ignores, from a user address.
+    ///
+    /// C: `untagged_addr()` for the own address space, else `untagged_addr_remote()`.
+    fn untag(guard: &Self::Guard<'_>, addr: usize) -> usize;
+}
+
+/// The mmap lock for reading.
+pub enum MmapRead {}
+
+impl LockMode for MmapRead {
+    type Guard<'mm> = MmapReadGuard<'mm>;
+    type Vma<'g> = &'g VmaMmapLocked;
+
+    #[inline]
+    fn lock(mm: &MmWithUser) -> Result<MmapReadGuard<'_>> {
+        Ok(mm.mmap_read_lock())
+    }
+
+    #[inline]
+    fn find_vma<'g>(guard: &'g mut MmapReadGuard<'_>, addr: usize) -> Option<&'g VmaMmapLocked> {
+        // SAFETY: By the type invariants of the guard the mmap lock is held.
+        let vma = unsafe { bindings::find_vma(guard.mm.as_raw(), addr) };
+        // SAFETY: The VMA, if any, is in the tree, and the guard is borrowed while it is used.
+        (!vma.is_null()).then(|| unsafe { VmaMmapLocked::from_raw(vma) })
+    }
+
+    #[inline]
+    fn untag(guard: &MmapReadGuard<'_>, addr: usize) -> usize {
+        // SAFETY: By the type invariants of the guard the mmap lock is held.
+        unsafe { untag(guard.mm, addr) }
+    }
+}
+
+/// The mmap lock for writing, taken so that a fatal signal ends the wait.
+pub enum MmapWrite {}
+
+impl LockMode for MmapWrite {
+    type Guard<'mm> = MmapWriteGuard<'mm>;
+    type Vma<'g> = VmaMmapWrite<'g>;
+
+    #[inline]
+    fn lock(mm: &MmWithUser) -> Result<MmapWriteGuard<'_>> {
+        mm.mmap_write_lock_killable()
+    }
+
+    #[inline]
+    fn find_vma<'g>(guard: &'g mut MmapWriteGuard<'_>, addr: usize) -> Option<VmaMmapWrite<'g>> {
+        // SAFETY: By the type invariants of the guard the mmap lock is held.
+        let vma = unsafe { bindings::find_vma(guard.mm.as_raw(), addr) };
+        // SAFETY: The VMA, if any, is in the tree, and the guard is borrowed exclusively while it
+        // is used.
+        (!vma.is_null()).then(|| unsafe { VmaMmapWrite::from_raw(vma) })
+    }
+
+    #[inline]
+    fn untag(guard: &MmapWriteGuard<'_>, addr: usize) -> usize {
+        // SAFETY: By the type invariants of the guard the mmap lock is held.
+        unsafe { untag(guard.mm, addr) }
+    }
+}
+
+/// Removes the tag from an address in `mm`.
+///
+/// # Safety
+///
+/// The mmap lock of `mm` must be held.
+#[inline]
+unsafe fn untag(mm: &MmWithUser, addr: usize) -> usize {
+    if mm.is_current() {
+        // SAFETY: There are no requirements; the tag mask is that of the current thread.
+        unsafe { bindings::untagged_addr(addr) }
+    } else {
+        // SAFETY: The address space is valid, and the caller holds its mmap lock.
+        unsafe { bindings::untagged_addr_remote(mm.as_raw(), addr) }
+    }
+}
