@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The `VmFlags` line of `/proc/PID/smaps`.
+//!
+//! C header: [`include/linux/rust_vma.h`](srctree/vma/include/linux/rust_vma.h)
+
+#![deny(unsafe_code)]
+
+use kernel::{
+    bindings,
+    mm::{seq_write, virt::vm_flags_t, virt::VmaRef, VmFlags},
+    prelude::*,
+    seq_file::SeqFile,
+};
+
+/// What is printed for a flag.
+#[derive(Copy, Clone, PartialEq)]
+enum Mnemonic {
+    /// Two letters.
+    Letters([u8; 2]),
+    /// Nothing, as another line of smaps tells it.
+    Silent,
+}
+
+const BITS: usize = vm_flags_t::BITS as usize;
+
+/// What is printed for each bit. Documented in `Documentation/filesystems/proc.rst`.
+static MNEMONICS: [Mnemonic; BITS] = mnemonics();
+
+const fn mnemonics() -> [Mnemonic; BITS] {
+    /// Enters `mnemonic` for `flag`, unless the architecture or configuration lacks the flag. What
+    /// comes later wins, so that the name of a bit that the architecture uses comes last.
+    const fn enter(table: &mut [Mnemonic; BITS], flag: VmFlags, mnemonic: Mnemonic) {
+        if !flag.is_empty() {
+            table[flag.bits().trailing_zeros() as usize] = mnemonic;
+        }
+    }
+
+    let mut table = [Mnemonic::Letters(*b"??"); BITS];
+    macro_rules! letters {
+        ($($flag:ident $letters:literal),+ $(,)?) => {
+            $(enter(&mut table, VmFlags::$flag, Mnemonic::Letters(*$letters));)+
+        };
+    }
+    macro_rules! silent {
+        ($($flag:ident),+ $(,)?) => {
+            $(enter(&mut table, VmFlags::$flag, Mnemonic::Silent);)+
+        };
+    }
+    letters! {
+        READ b"rd",
+        WRITE b"wr",
+        EXEC b"ex",
+        SHARED b"sh",
+        MAYREAD b"mr",
+        MAYWRITE b"mw",
+        MAYEXEC b"me",
+        MAYSHARE b"ms",
+        GROWSDOWN b"gd",
+        UFFD_MISSING b"um",
+        PFNMAP b"pf",
+        MAYBE_GUARD b"gu",
+        UFFD_WP b"uw",
+        LOCKED b"lo",
+        IO b"io",
+        SEQ_READ b"sr",
+        RAND_READ b"rr",
+        DONTCOPY b"dc",
+        DONTEXPAND b"de",
+        LOCKONFAULT b"lf",
+        ACCOUNT b"ac",
+        NORESERVE b"nr",
+        HUGETLB b"ht",
+        SYNC b"sf",
+        ARCH_1 b"ar",
+        WIPEONFORK b"wf",
+        DONTDUMP b"dd",
+        SOFTDIRTY b"sd",
+        MIXEDMAP b"mm",
+        HUGEPAGE b"hg",
+        NOHUGEPAGE b"nh",
+        MERGEABLE b"mg",
+        MTE b"mt",
+        UFFD_MINOR b"ui",
+        SHADOW_STACK b"ss",
+        DROPPABLE b"dp",
+        SEALED b"sl",
+    }
+    if cfg!(CONFIG_ARM64_BTI) {
+        letters!(ARM64_BTI b"bt");
+    }
+    // The line `ProtectionKey` tells the key.
+    silent! {
+        MTE_ALLOWED,
+        PKEY_BIT0,
+        PKEY_BIT1,
+        PKEY_BIT2,
+        PKEY_BIT3,
+        PKEY_BIT4,
+    }
+    table
+}
+
+/// A line of text in the making.
+struct Line {
+    bytes: [u8; Self::MAX],
+    len: usize,
+}
+
+impl Line {
+    const HEAD: &'static [u8] = b"VmFlags: ";
+
+    /// The line of a VMA with every flag: the head, two letters and a blank each, and the end.
+    const MAX: usize = Self::HEAD.len() + 3 * BITS + 1;
+
+    const fn new() -> Self {
+        Self {
+            bytes: [0; Self::MAX],
+            len: 0,
+        }
+    }
+
+    /// Appends `text`, which fits by the choice of [`Line::MAX`].
+    fn push(&mut self, text: &[u8]) {
+        if let Some(free) = self.bytes.get_mut(self.len..self.len + text.len()) {
+            free.copy_from_slice(text);
+            self.len += text.len();
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// Makes the line for a VMA with `flags`.
+fn vm_flags_line(flags: VmFlags) -> Line {
+    let mut line = Line::new();
+    line.push(Line::HEAD);
+    for bit in flags.set_bits() {
+        if let Some(Mnemonic::Letters([a, b])) = MNEMONICS.get(bit) {
+            line.push(&[*a, *b, b' ']);
+        }
+    }
+    line.push(b"\n");
+    line
+}
+
+/// Prints the `VmFlags` line of a VMA.
+///
+/// C: `show_smap_vma_flags()` of `fs/proc/task_mmu.c`.
+///
+/// # Safety
+///
+/// `m` must be valid and used by this thread only. `vma` must be valid, and its mmap lock or its
+/// VMA lock held.
+#[export]
+#[expect(unsafe_code)]
+pub unsafe extern "C" fn show_smap_vma_flags(
+    m: *mut bindings::seq_file,
+    vma: *mut bindings::vm_area_struct,
+) {
+    // SAFETY: The caller promises that the file is valid and not shared.
+    let m = unsafe { SeqFile::from_raw(m) };
+    // SAFETY: The caller promises that the VMA is valid and locked.
+    let vma = unsafe { VmaRef::from_raw(vma) };
+    seq_write(m, vm_flags_line(vma.vm_flags()).as_bytes());
+}
+
+#[cfg(CONFIG_RUST_VMA_KUNIT_TEST)]
+#[allow(unsafe_code)]
+#[kernel::macros::kunit_tests(rust_vma_smaps)]
+mod tests {
+    use super::*;
+
+    fn prints(flags: VmFlags, expected: &[u8]) -> bool {
+        vm_flags_line(flags).as_bytes() == expected
+    }
+
+    #[test]
+    fn no_flags() {
+        assert!(prints(VmFlags::NONE, b"VmFlags: \n"));
+    }
+
+    #[test]
+    fn order_is_that_of_the_bits() {
+        assert!(prints(VmFlags::READ, b"VmFlags: rd \n"));
+        assert!(prints(
+            VmFlags::ACCOUNT | VmFlags::MAYBE_GUARD | VmFlags::DATA_FLAGS_NON_EXEC,
+            b"VmFlags: rd wr mr mw me gu ac \n"
+        ));
+        assert!(prints(
+            VmFlags::UFFD_WP | VmFlags::MAYBE_GUARD | VmFlags::PFNMAP,
+            b"VmFlags: pf gu uw \n"
+        ));
+    }
+
+    #[test]
+    fn low_bits_as_in_c() {
+        assert!(prints(
+            VmFlags::from_bits(0x00ff_ffff),
+            b"VmFlags: rd wr ex sh mr mw me ms gd um pf gu uw lo io sr rr dc de lf ac nr ht sf \n"
+        ));
+    }
+
+    #[test]
+    fn bits_of_the_architecture() {
+        let arch_1: &[u8] = if cfg!(CONFIG_ARM64_BTI) {
+            b"VmFlags: bt \n"
+        } else {
+            b"VmFlags: ar \n"
+        };
+        assert!(prints(VmFlags::ARCH_1, arch_1));
+        if cfg!(CONFIG_64BIT) {
+            assert!(prints(VmFlags::SEALED, b"VmFlags: sl \n"));
+            assert!(prints(VmFlags::DROPPABLE, b"VmFlags: dp \n"));
+        }
+    }
+
+    #[test]
+    fn unknown_bits_are_shown() {
+        let soft_dirty: &[u8] = if cfg!(CONFIG_MEM_SOFT_DIRTY) {
+            b"VmFlags: sd \n"
+        } else {
+            b"VmFlags: ?? \n"
+        };
+        assert!(prints(VmFlags::from_bits(1 << 27), soft_dirty));
+    }
+
+    #[test]
+    fn protection_keys_are_silent() {
+        let keys = VmFlags::PKEY_BIT0 | VmFlags::PKEY_BIT1 | VmFlags::PKEY_BIT2;
+        assert!(prints(keys | VmFlags::PKEY_BIT3, b"VmFlags: \n"));
+    }
+
+    #[test]
+    fn every_flag_at_once_fits() {
+        let line = vm_flags_line(!VmFlags::NONE);
+        assert_eq!(line.as_bytes().last(), Some(&b'\n'));
+    }
+}
