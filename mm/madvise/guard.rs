@@ -51,7 +51,7 @@ pub(super) fn install(vma: VmaMmapWrite<'_>, range: PageRange) -> Result<(), Fai
             return Ok(());
         }
         // Leaves the markers that are there already.
-        vma.zap_page_range_single(range.start(), range.len());
+        vma.zap_page_range_single(range.start(), range.size());
     }
     Err(Failure::Raced)
 }

@@ -52,7 +52,7 @@ pub enum Entry<'a, V> {
 pub struct EmptyEntry<'a, V> {
     vma: &'a V,
     addr: usize,
-    ptep: NonNull<bindings::pte_t>,
+    ptep: *mut bindings::pte_t,
 }
 
 impl EmptyEntry<'_, VmaMaybeGuard<'_>> {
@@ -61,7 +61,7 @@ impl EmptyEntry<'_, VmaMaybeGuard<'_>> {
     pub fn install_guard(self) {
         // SAFETY: By the type invariants the entry is one of the VMA, is empty, so that nothing is
         // lost, and is locked. The VMA has the flag that announces the marker.
-        unsafe { bindings::pte_install_guard(self.vma.as_ptr(), self.addr, self.ptep.as_ptr()) };
+        unsafe { bindings::pte_install_guard(self.vma.as_ptr(), self.addr, self.ptep) };
     }
 }
 
@@ -74,7 +74,7 @@ impl EmptyEntry<'_, VmaMaybeGuard<'_>> {
 pub struct GuardEntry<'a, V> {
     vma: &'a V,
     addr: usize,
-    ptep: NonNull<bindings::pte_t>,
+    ptep: *mut bindings::pte_t,
 }
 
 impl<V: AsRef<VmaMmapLocked>> GuardEntry<'_, V> {
@@ -84,7 +84,7 @@ impl<V: AsRef<VmaMmapLocked>> GuardEntry<'_, V> {
         let vma = self.vma.as_ref().as_ptr();
         // SAFETY: By the type invariants the entry is one of the VMA, holds a guard marker, which
         // stands for no memory, and is locked.
-        unsafe { bindings::pte_clear_marker(vma, self.addr, self.ptep.as_ptr()) };
+        unsafe { bindings::pte_clear_marker(vma, self.addr, self.ptep) };
     }
 }
 
@@ -257,9 +257,9 @@ where
     for i in 0..(next - addr) >> PAGE_SHIFT {
         let addr = addr + i * PAGE_SIZE;
         // SAFETY: `addr..next` does not leave the range of one table.
-        let ptep = unsafe { table.first.add(i) };
+        let ptep = unsafe { table.first.as_ptr().add(i) };
         // SAFETY: The entry is mapped and its table locked by the type invariants of `table`.
-        let kind = unsafe { bindings::pte_kind(ptep.as_ptr()) };
+        let kind = unsafe { bindings::pte_kind(ptep) };
         // INVARIANT: `ptep` is the entry for `addr`, holds what `kind` says, and `table` keeps its
         // lock while the entry lives.
         let entry = match kind {

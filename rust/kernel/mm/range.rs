@@ -59,9 +59,9 @@ impl PageRange {
         self.end
     }
 
-    /// The length, in bytes.
+    /// The size, in bytes.
     #[inline]
-    pub const fn len(self) -> usize {
+    pub const fn size(self) -> usize {
         self.end - self.start
     }
 
@@ -84,7 +84,7 @@ impl PageRange {
         // the sum of both does not wrap.
         Some(Self {
             start,
-            end: start.checked_add(self.len())?,
+            end: start.checked_add(self.size())?,
         })
     }
 }
@@ -147,7 +147,7 @@ mod tests {
             assert!(false);
             return;
         };
-        assert_eq!(range.len(), 4 * PAGE_SIZE);
+        assert_eq!(range.size(), 4 * PAGE_SIZE);
         assert_eq!(range.clamp(0, usize::MAX), Some(range));
         assert_eq!(
             range

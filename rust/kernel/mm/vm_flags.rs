@@ -405,7 +405,7 @@ mod tests {
 
     #[test]
     fn set_bits_ascend() {
-        let flags = VmFlags::from_bits(1 << (vm_flags_t::BITS - 1) | 0x805);
+        let flags = VmFlags::from_bits((1 << (vm_flags_t::BITS - 1)) | 0x805);
         let mut seen = flags.set_bits();
         assert_eq!(seen.next(), Some(0));
         assert_eq!(seen.next(), Some(2));
