@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+# For people; the kernel's build reads Kbuild.
+
+ARCH ?= x86_64
+BUILD ?= build
+export ARCH BUILD
+
+help:
+	@sed -n 's/^## \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
+## make run               build all that is needed, boot it, run the demo
+## make test              all tests on x86_64, arm64 and arm
+## make shell             boot to a shell with the tests in it
+## make kernel            build the kernel only; the last line is the image's path
+## make setup             tools, build root and kernel tree only
+## make clean             remove kernels and guest programs
+## make distclean         remove the build root and the kernel trees too
+##
+## ARCH=x86_64|arm64|arm  for run, shell and kernel (x86_64)
+## RUST_VMA=y|n|stock     ours, ours switched off, or the untouched kernel (y)
+## DEBUG=1                a kernel with KASAN, lockdep and more
+## JOBS=N                 parallel jobs (processors + 1)
+## KERNEL_TARBALL=FILE    the kernel source, instead of a download
+## KSRC=FOLDER            an unpacked, untouched Linux 6.18.15 to copy
+## BUILDROOT=host         this machine's toolchain, instead of a build root
+## BUILD=FOLDER           where everything goes (build)
+setup:
+	@scripts/setup-tools
+	@scripts/buildroot
+	@scripts/prepare
+
+kernel run shell: setup
+	@scripts/$@ $(ARCH)
+
+test: setup
+	@scripts/test
+
+clean:
+	rm -rf $(foreach arch,x86_64 arm64 arm,$(BUILD)/$(arch) $(BUILD)/$(arch)-*) $(BUILD)/guest
+
+distclean: clean
+	rm -rf $(BUILD)/root $(BUILD)/root.* $(BUILD)/linux-* $(BUILD)/*.log
+
+.PHONY: help setup kernel run shell test clean distclean
+.NOTPARALLEL:

@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Sourced by the other scripts. Progress and errors go to stderr, results to stdout.
+# shellcheck disable=SC2034 # the variables are for the other scripts
+
+die() {
+	echo "error: $*" >&2
+	exit 1
+}
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$(realpath -m "${BUILD:-$TOP/build}")
+ROOT=$BUILD/root
+CACHE=${XDG_CACHE_HOME:-${HOME:?}/.cache}/rust-vma
+JOBS=${JOBS:-$(($(nproc) + 1))}
+KVERSION=6.18.15
+export BUILD
+
+case $JOBS in
+*[!0-9]* | 0*) die "JOBS=$JOBS is not a number of jobs" ;;
+esac
+case ${ARCH:-x86_64} in
+x86_64 | arm64 | arm) ;;
+*) die "ARCH=$ARCH is not known; use ARCH=x86_64, arm64 or arm" ;;
+esac
+case ${RUST_VMA:-y} in
+y | n | stock) ;;
+*) die "RUST_VMA=$RUST_VMA is not known; use RUST_VMA=y, n or stock" ;;
+esac
+case ${DEBUG:-0} in
+0 | 1) ;;
+*) die "DEBUG=$DEBUG is not known; use DEBUG=1" ;;
+esac
+case ${BUILDROOT:-} in
+'' | host) ;;
+*) die "BUILDROOT=$BUILDROOT is not known; leave it unset, or use BUILDROOT=host" ;;
+esac
+
+# step TEXT LOG COMMAND...: run a step of the build with its output in a log; $hint helps the user when it fails
+step() {
+	local text=$1 log=$2 start=$SECONDS status
+	shift 2
+	echo "==> $text (log: ${log#"$TOP"/})" >&2
+	mkdir -p "$(dirname "$log")"
+	set +e
+	(
+		set -e
+		"$@"
+	) >"$log" 2>&1
+	status=$?
+	set -e
+	if ((status)); then
+		tail -n 20 "$log" >&2
+		die "failed: $text${hint:+ ($hint)}; the lines above end ${log#"$TOP"/}"
+	fi
+	echo "    done in $((SECONDS - start)) s" >&2
+}
+
+# lock FILE: wait until no other script holds the lock, then hold it until this script ends
+lock() {
+	local fd
+	mkdir -p "$(dirname "$1")"
+	exec {fd}>"$1"
+	flock "$fd"
+}
+
+# need_space MB DIRECTORY WHAT
+need_space() {
+	local have
+	mkdir -p "$2"
+	have=$(df --output=avail -BM "$2" | tail -n 1 | tr -dc 0-9)
+	((have >= $1)) ||
+		die "not enough disk in $2: $3 needs $1 MB, $have MB are free; free some or set BUILD= to another disk"
+}
+
+# find_mirrors: put the Debian mirrors of this machine's apt configuration into the array "mirrors"
+find_mirrors() {
+	# shellcheck disable=SC2016 # apt expands it
+	local targets=(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages')
+	mapfile -t mirrors < <("${targets[@]}" 'Origin: Debian' 'Label: Debian' | sort -u)
+	# Before the first "apt-get update" apt does not know the origins.
+	((${#mirrors[@]})) || mapfile -t mirrors < <("${targets[@]}" | sort -u | grep '/debian/*$')
+	((${#mirrors[@]})) || die "apt knows no Debian mirror; add one to /etc/apt/sources.list.d"
+}
+
+# tree_of VARIANT: where the kernel source for RUST_VMA=VARIANT is
+tree_of() {
+	if [ "$1" = stock ]; then
+		echo "$BUILD/linux-$KVERSION-stock"
+	else
+		echo "$BUILD/linux-$KVERSION"
+	fi
+}
