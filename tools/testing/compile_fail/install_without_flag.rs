@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A marker goes only into a VMA that has the flag.
+//!
+//! error: E0599
+
+use kernel::mm::{page_table::EmptyEntry, VmaMmapLocked};
+
+/// Tries it.
+pub fn attempt(entry: EmptyEntry<'_, VmaMmapLocked>) {
+    entry.install_guard();
+}

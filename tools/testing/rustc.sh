@@ -1,0 +1,16 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Sourced by the checks: compiles Rust the way kbuild does, against the kernel that is built for x86_64.
+
+# rustc_as_kbuild DRIVER OBJECT SOURCE: run DRIVER on SOURCE with the options that made OBJECT of the kernel
+rustc_as_kbuild() {
+	local driver=$1 object=$2 source=$3 command
+	cd "$BUILD/x86_64" || die "there is no kernel for x86_64; run: make kernel"
+	command=$(sed -n '1s/^savedcmd_[^ ]* := //p' "$(dirname "$object")/.$(basename "$object").cmd")
+	[ "$command" ] || die "$object was not built; run: make kernel"
+	command=${command%%;*}
+	command=$(sed -E 's/ (--emit=[^ ]*|--out-dir [^ ]*|--crate-name [^ ]*|[^ ]*\.rs)( |$)/ /g; s/ (--emit=[^ ]*|[^ ]*\.rs)( |$)/ /g' <<<"$command")
+	command=${command/ rustc / $driver }
+	RUSTC_BOOTSTRAP=1 CLIPPY_CONF_DIR="$(tree_of y)" \
+		sh -c "$command --crate-name $(basename "$source" .rs) --emit=metadata=/tmp/checked.rmeta $source"
+}
