@@ -14,7 +14,7 @@ use kernel::{
 };
 
 /// What is printed for a flag.
-#[derive(Copy, Clone, PartialEq)]
+#[derive(Copy, Clone)]
 enum Mnemonic {
     /// Two letters.
     Letters([u8; 2]),

@@ -40,8 +40,8 @@ impl Behavior {
 enum Failure {
     /// For good.
     Error(Error),
-    /// Others got in the way. It must be tried again after the locks were released.
-    Raced,
+    /// Something stayed in the way. It must be tried again after the locks were released.
+    Blocked,
 }
 
 impl From<Error> for Failure {
@@ -73,7 +73,7 @@ pub(crate) fn advise(mm: &MmWithUser, start: usize, len: usize, behavior: Behavi
     };
     outcome.map_err(|failure| match failure {
         Failure::Error(e) => e,
-        Failure::Raced => restart_syscall(),
+        Failure::Blocked => restart_syscall(),
     })
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn advise_vector(
 
 /// Takes the lock once and applies `apply` to the ranges of `vector`, up to the first error.
 ///
-/// A restart of the system call would do the first ranges again. So a range that was raced is
+/// A restart of the system call would do the first ranges again. So a range that was blocked is
 /// tried again here, after the lock was free for a moment.
 fn for_each_range<L: LockMode>(
     mm: &MmWithUser,
@@ -117,8 +117,8 @@ fn for_each_range<L: LockMode>(
             match for_each_vma::<L>(&mut guard, range, apply) {
                 Ok(()) => {}
                 Err(Failure::Error(e)) => return Err(e),
-                Err(Failure::Raced) if fatal_signal_pending() => return Err(EINTR),
-                Err(Failure::Raced) => {
+                Err(Failure::Blocked) if fatal_signal_pending() => return Err(EINTR),
+                Err(Failure::Blocked) => {
                     drop(guard);
                     guard = L::lock(mm)?;
                     continue;
@@ -142,6 +142,7 @@ fn for_each_vma<L: LockMode>(
     range: PageRange,
     apply: fn(L::Vma<'_>, PageRange) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    // An address is no higher without its tag, so that this does not fail.
     let range = range
         .moved_to(L::untag(guard, range.start()))
         .ok_or(EINVAL)?;

@@ -3,8 +3,8 @@
 //! Guard regions: `MADV_GUARD_INSTALL` and `MADV_GUARD_REMOVE`.
 //!
 //! A guard is a marker in a page table entry that makes each access to the page fatal. It takes no
-//! VMA of its own. [`VmFlags::MAYBE_GUARD`] says that a VMA may have them. It is set once, with the
-//! first marker, under the mmap write lock and the VMA write lock, and it stays.
+//! VMA of its own. [`VmFlags::MAYBE_GUARD`] says that a VMA may have them. It is set under the mmap
+//! write lock and the VMA write lock before the first marker goes in, and it stays.
 
 use super::Failure;
 use core::ops::ControlFlow;
@@ -15,10 +15,10 @@ use kernel::{
 };
 
 /// How often an install zaps what is in its way before it lets others have the locks.
+///
+/// No page fault can fill the range again under these locks. What a zap leaves in a file mapping is
+/// the write protection of userfaultfd, until that is taken away.
 const MAX_TRIES: usize = 3;
-
-/// Mappings that cannot have guards: their page tables are not those of ordinary memory.
-const UNFIT: VmFlags = VmFlags::SPECIAL.union(VmFlags::HUGETLB);
 
 /// Makes each access to `range`, a part of `vma`, fatal. Memory that is there is lost.
 ///
@@ -26,25 +26,18 @@ const UNFIT: VmFlags = VmFlags::SPECIAL.union(VmFlags::HUGETLB);
 ///
 /// - `EPERM` when the VMA is sealed and its memory must not be lost.
 /// - `EINVAL` when the VMA is not ordinary memory, or is locked: what is locked must not be zapped.
-/// - `ENOMEM` when there is no memory for the anon_vma or a page table. The flag may be set then,
-///   and some of the markers in place.
+/// - `ENOMEM` when there is no memory for the anon_vma, and nothing is changed; or for a page table,
+///   and the flag is set and some of the markers are in place.
 ///
 /// C: `madvise_guard_install()` of `mm/madvise.c`.
 pub(super) fn install(vma: VmaMmapWrite<'_>, range: PageRange) -> Result<(), Failure> {
     if !may_discard(&vma) {
         return Err(EPERM.into());
     }
-    if vma.vm_flags().intersects(UNFIT | VmFlags::LOCKED) {
+    if vma.vm_flags().intersects(VmFlags::LOCKED) {
         return Err(EINVAL.into());
     }
-
-    let mut vma = vma.start_write();
-    // Page tables of anonymous memory that hold something go with an anon_vma, in all of mm. Those
-    // of a file need none: the flag alone makes fork() copy them and khugepaged keep them.
-    if vma.is_anonymous() {
-        vma.anon_vma_prepare()?;
-    }
-    let vma = vma.set_maybe_guard();
+    let vma = vma.start_write().set_maybe_guard()?;
 
     for _ in 0..MAX_TRIES {
         if walk(&vma, range, &mut Install)?.is_continue() {
@@ -53,7 +46,7 @@ pub(super) fn install(vma: VmaMmapWrite<'_>, range: PageRange) -> Result<(), Fai
         // Leaves the markers that are there already.
         vma.zap_page_range_single(range.start(), range.size());
     }
-    Err(Failure::Raced)
+    Err(Failure::Blocked)
 }
 
 /// Takes the guards in `range`, a part of `vma`, away. Nothing else changes.
@@ -66,9 +59,6 @@ pub(super) fn install(vma: VmaMmapWrite<'_>, range: PageRange) -> Result<(), Fai
 ///
 /// C: `madvise_guard_remove()` of `mm/madvise.c`.
 pub(super) fn remove(vma: &VmaMmapLocked, range: PageRange) -> Result<(), Failure> {
-    if vma.vm_flags().intersects(UNFIT) {
-        return Err(EINVAL.into());
-    }
     // `Remove` never breaks.
     let _ = walk(vma, range, &mut Remove)?;
     Ok(())
@@ -89,8 +79,6 @@ fn may_discard(vma: &VmaRef) -> bool {
 struct Install;
 
 impl Visitor<VmaMaybeGuard<'_>> for Install {
-    const ALLOCATE: bool = true;
-
     fn huge(&mut self) -> ControlFlow<()> {
         ControlFlow::Break(())
     }
@@ -112,8 +100,6 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
 struct Remove;
 
 impl Visitor<VmaMmapLocked> for Remove {
-    const ALLOCATE: bool = false;
-
     fn huge(&mut self) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }

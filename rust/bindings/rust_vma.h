@@ -9,6 +9,8 @@
 #include <linux/seq_file.h>
 #include <linux/uio.h>
 
+#include "../helpers/rust_vma.h"
+
 /*
  * The value of every VMA flag, as C has it, for the compile-time checks of
  * rust/kernel/mm/vm_flags.rs. bindgen drops the flags whose macros it cannot
@@ -114,17 +116,3 @@ VMA_FLAG(STICKY);
 
 #undef VMA_FLAG
 #undef VMA_FLAG_ABSENT
-
-/* What an entry above the lowest level of a page table is. */
-enum {
-	TABLE_ENTRY_NONE,	/* Empty. */
-	TABLE_ENTRY_TABLE,	/* Refers to a table of the next level. */
-	TABLE_ENTRY_HUGE,	/* Maps memory itself, or did until it is moved. */
-};
-
-/* What an entry of the lowest level of a page table is. */
-enum {
-	PTE_ENTRY_NONE,		/* Empty. */
-	PTE_ENTRY_GUARD,	/* A guard marker. */
-	PTE_ENTRY_OTHER,	/* A page, a swap entry, or another marker. */
-};

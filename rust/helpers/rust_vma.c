@@ -10,7 +10,7 @@
 #include <linux/swapops.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
-#include "../bindings/rust_vma.h"
+#include "rust_vma.h"
 
 /* Locks and VMAs. */
 
@@ -75,6 +75,11 @@ int rust_helper_restart_syscall(void)
 int rust_helper_fatal_signal_pending(struct task_struct *task)
 {
 	return fatal_signal_pending(task);
+}
+
+size_t rust_helper_iov_iter_count(const struct iov_iter *iter)
+{
+	return iov_iter_count(iter);
 }
 
 unsigned long rust_helper_iter_iov_addr(const struct iov_iter *iter)

@@ -67,7 +67,9 @@ impl Drop for MmapWriteGuard<'_> {
 }
 
 /// A mode of the mmap lock: how it is taken, and what it allows to do with a VMA.
-pub trait LockMode {
+///
+/// The trait is for [`MmapRead`] and [`MmapWrite`] only.
+pub trait LockMode: private::Sealed {
     /// The lock, held.
     type Guard<'mm>;
 
@@ -145,6 +147,12 @@ impl LockMode for MmapWrite {
         // SAFETY: By the type invariants of the guard the mmap lock is held.
         unsafe { untag(guard.mm, addr) }
     }
+}
+
+mod private {
+    pub trait Sealed {}
+    impl Sealed for super::MmapRead {}
+    impl Sealed for super::MmapWrite {}
 }
 
 /// Removes the tag from an address in `mm`.

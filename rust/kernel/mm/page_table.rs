@@ -12,18 +12,53 @@
 
 use crate::{
     bindings,
-    error::{code::ENOMEM, Result},
+    error::{
+        code::{EINVAL, ENOMEM},
+        Result,
+    },
     mm::{PageRange, VmaMaybeGuard, VmaMmapLocked},
     page::{PAGE_SHIFT, PAGE_SIZE},
 };
 use core::{ops::ControlFlow, ptr::NonNull};
 
-/// What is to be done with what a [`walk`] finds in a VMA of state `V`.
-pub trait Visitor<V> {
+/// A state of a VMA in which its page tables can be walked over.
+///
+/// The trait is for the types of this crate only.
+pub trait Walkable: private::Sealed {
     /// Whether tables that are missing are allocated on the way down; otherwise the walk passes
-    /// over the hole.
+    /// over the hole. To allocate takes locks that keep page faults out.
     const ALLOCATE: bool;
 
+    /// The VMA under the mmap lock.
+    fn vma(&self) -> &VmaMmapLocked;
+}
+
+impl Walkable for VmaMmapLocked {
+    const ALLOCATE: bool = false;
+
+    #[inline]
+    fn vma(&self) -> &VmaMmapLocked {
+        self
+    }
+}
+
+impl Walkable for VmaMaybeGuard<'_> {
+    const ALLOCATE: bool = true;
+
+    #[inline]
+    fn vma(&self) -> &VmaMmapLocked {
+        self
+    }
+}
+
+mod private {
+    pub trait Sealed {}
+    impl Sealed for super::VmaMmapLocked {}
+    impl Sealed for super::VmaMaybeGuard<'_> {}
+}
+
+/// What is to be done with what a [`walk`] finds in a VMA of state `V`.
+pub trait Visitor<V> {
     /// Called for what is mapped by an entry above the lowest level: a huge page, or one that is
     /// being moved. Breaks to end the walk.
     fn huge(&mut self) -> ControlFlow<()>;
@@ -77,11 +112,11 @@ pub struct GuardEntry<'a, V> {
     ptep: *mut bindings::pte_t,
 }
 
-impl<V: AsRef<VmaMmapLocked>> GuardEntry<'_, V> {
+impl<V: Walkable> GuardEntry<'_, V> {
     /// Takes the marker away, so that the page can be faulted in again.
     #[inline]
     pub fn remove(self) {
-        let vma = self.vma.as_ref().as_ptr();
+        let vma = self.vma.vma().as_ptr();
         // SAFETY: By the type invariants the entry is one of the VMA, holds a guard marker, which
         // stands for no memory, and is locked.
         unsafe { bindings::pte_clear_marker(vma, self.addr, self.ptep) };
@@ -94,20 +129,24 @@ impl<V: AsRef<VmaMmapLocked>> GuardEntry<'_, V> {
 ///
 /// # Errors
 ///
-/// `ENOMEM` when a table was to be allocated and could not.
+/// `EINVAL` when the VMA is not ordinary memory, whose page tables follow other rules; `ENOMEM` when
+/// a table was to be allocated and could not.
 #[inline]
 pub fn walk<V, T>(vma: &V, range: PageRange, visitor: &mut T) -> Result<ControlFlow<()>>
 where
-    V: AsRef<VmaMmapLocked>,
+    V: Walkable,
     T: Visitor<V>,
 {
-    let bounds = vma.as_ref();
+    let bounds = vma.vma();
+    if !bounds.is_ordinary() {
+        return Err(EINVAL);
+    }
     let Some(range) = range.clamp(bounds.start(), bounds.end()) else {
         return Ok(ControlFlow::Continue(()));
     };
     let mut addr = range.start();
     while addr < range.end() {
-        let (found, next) = descend::<V, T>(bounds, addr, range.end())?;
+        let (found, next) = descend::<V>(bounds, addr, range.end())?;
         let flow = match found {
             Found::Hole => ControlFlow::Continue(()),
             Found::Huge => visitor.huge(),
@@ -135,21 +174,20 @@ enum Found {
     Table(*mut bindings::pmd_t),
 }
 
-/// Goes down from the top for `addr`, an address in `vma`. Returns what is there, and where in
-/// `addr..end` it ends.
+/// Goes down from the top for `addr`, an address in `vma`, which is ordinary memory. Returns what is
+/// there, and where in `addr..end` it ends.
 #[inline]
-fn descend<V, T>(vma: &VmaMmapLocked, addr: usize, end: usize) -> Result<(Found, usize)>
-where
-    T: Visitor<V>,
-{
+fn descend<V: Walkable>(vma: &VmaMmapLocked, addr: usize, end: usize) -> Result<(Found, usize)> {
     let mm = vma.mm().as_raw();
 
     // Goes from an entry to the entry for `addr` in the table that it refers to.
     macro_rules! lower {
         ($upper:expr, $is_none:expr, $alloc:ident, $offset:ident, $addr_end:ident) => {
-            if T::ALLOCATE {
-                // SAFETY: The entry is the one for `addr` in the page tables of `mm`, whose mmap
-                // lock is held, which keeps all tables but those of the lowest level.
+            if V::ALLOCATE {
+                // SAFETY: The entry is the one for `addr` in the page tables of `mm`. Its mmap lock
+                // is held, and the VMA is ordinary memory in the tree, which keeps all tables but
+                // those of the lowest level. No page fault can put a huge page into the entry
+                // meanwhile, as states that allocate keep faults out.
                 NonNull::new(unsafe { bindings::$alloc(mm, $upper, addr) })
                     .ok_or(ENOMEM)?
                     .as_ptr()
@@ -199,7 +237,7 @@ where
     // SAFETY: The entry is valid.
     let found = match unsafe { bindings::pmd_kind(pmd) } {
         bindings::TABLE_ENTRY_HUGE => Found::Huge,
-        bindings::TABLE_ENTRY_NONE if !T::ALLOCATE => Found::Hole,
+        bindings::TABLE_ENTRY_NONE if !V::ALLOCATE => Found::Hole,
         // SAFETY: The entry is valid, and the mmap lock is held.
         bindings::TABLE_ENTRY_NONE if unsafe { bindings::pte_alloc(mm, pmd) } != 0 => {
             return Err(ENOMEM);

@@ -27,8 +27,8 @@ impl PageRange {
     /// # Errors
     ///
     /// `EINVAL` when `start` is not at the start of a page, when `len` wraps around as it is
-    /// rounded, and when the range wraps around. The range may end at the very last byte but one
-    /// page, as in `is_valid_madvise()` of `mm/madvise.c`.
+    /// rounded, and when the end of the range wraps around. So the last page of the address space
+    /// is in no range, as in `is_valid_madvise()` of `mm/madvise.c`.
     pub const fn from_user(start: usize, len: usize) -> Result<Option<Self>> {
         if start & !PAGE_MASK != 0 {
             return Err(EINVAL);
@@ -65,11 +65,11 @@ impl PageRange {
         self.end - self.start
     }
 
-    /// Returns the whole pages of the range that are in `start..end` too; `None` when there are
-    /// none.
+    /// Returns the whole pages of the range that are in `start..end` too, both in bytes; `None`
+    /// when there are none.
     #[inline]
     pub fn clamp(self, start: usize, end: usize) -> Option<Self> {
-        let start = self.start.max(start & PAGE_MASK);
+        let start = self.start.max(start.checked_next_multiple_of(PAGE_SIZE)?);
         let end = self.end.min(end & PAGE_MASK);
         // INVARIANT: Both are multiples of the page size, and their order is checked.
         (start < end).then_some(Self { start, end })

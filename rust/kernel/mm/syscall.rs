@@ -36,7 +36,7 @@ pub fn fatal_signal_pending() -> bool {
 ///
 /// # Invariants
 ///
-/// `iter` is a valid iterator over user memory, made of a `struct iovec` array.
+/// `iter` is a valid iterator, made by `import_iovec()`.
 pub struct AddressVector<'a> {
     iter: &'a mut bindings::iov_iter,
 }
@@ -59,8 +59,8 @@ impl<'a> AddressVector<'a> {
     /// The length of all that is left, in bytes.
     #[inline]
     pub fn remaining(&self) -> usize {
-        // SAFETY: By the type invariants this variant of the union is the valid one.
-        unsafe { self.iter.__bindgen_anon_1.__bindgen_anon_1.as_ref().count }
+        // SAFETY: By the type invariants the iterator is valid.
+        unsafe { bindings::iov_iter_count(self.iter) }
     }
 
     /// The address and the length of the first range that is left, in bytes; `None` at the end.
@@ -69,8 +69,8 @@ impl<'a> AddressVector<'a> {
         if self.remaining() == 0 {
             return None;
         }
-        // SAFETY: By the type invariants the iterator is over a `struct iovec` array, and it is
-        // not at the end.
+        // SAFETY: By the type invariants the iterator is of one of the two kinds that
+        // `import_iovec()` makes, and it is not at the end.
         let start = unsafe { bindings::iter_iov_addr(self.iter) };
         // SAFETY: As above.
         let len = unsafe { bindings::iter_iov_len(self.iter) };

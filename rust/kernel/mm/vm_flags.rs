@@ -110,7 +110,7 @@ vm_flags! {
         HUGETLB = bit(22);
         /// Page faults are synchronous (`MAP_SYNC`).
         SYNC = bit(23);
-        /// Pages are landing pads of indirect branches on arm64.
+        /// Indirect branches into the pages must land on a BTI instruction, on arm64.
         ARM64_BTI = bit_if(cfg!(CONFIG_ARM64), 24);
         /// The architecture gives it a meaning.
         ARCH_1 = bit(24);
@@ -426,5 +426,22 @@ mod tests {
             assert!(printed(VmFlags::from_bits(bit(63)))?.as_bytes() == b"0x8000000000000000");
         }
         Ok(())
+    }
+
+    #[test]
+    fn c_prints_the_name_between_its_neighbours() {
+        let flags = (VmFlags::PFNMAP | VmFlags::MAYBE_GUARD | VmFlags::UFFD_WP).bits();
+        let mut text = [0u8; 64];
+        // SAFETY: The buffer has the size that is passed, and `%pGv` takes a pointer to flags.
+        let len = unsafe {
+            bindings::snprintf(
+                text.as_mut_ptr().cast(),
+                text.len(),
+                crate::c_str!("%pGv").as_char_ptr(),
+                core::ptr::from_ref(&flags).cast::<crate::ffi::c_void>(),
+            )
+        };
+        let text = text.get(..len as usize).unwrap_or_default();
+        assert!(text == b"pfnmap|maybe_guard|uffd_wp");
     }
 }

@@ -13,7 +13,7 @@
 //! | [`VmaWrite`] | mmap lock, write; VMA lock, write | to change the VMA, too |
 //! | [`VmaMaybeGuard`] | the same; the flag is set | to install guard markers, too |
 //!
-//! Each type dereferences to the one above it. Lock order: mmap lock, VMA lock, then the locks of
+//! The first is in `kernel::mm::virt`. Each type dereferences to the one above it. Lock order: mmap lock, VMA lock, then the locks of
 //! page tables.
 //!
 //! C headers: [`include/linux/mmap_lock.h`](srctree/include/linux/mmap_lock.h),
@@ -21,7 +21,7 @@
 
 use crate::{
     bindings,
-    error::{to_result, Result},
+    error::{code::EINVAL, to_result, Result},
     mm::{virt::VmaRef, VmFlags},
 };
 use core::ops::Deref;
@@ -53,6 +53,15 @@ impl VmaRef {
         !anon_vma.is_null()
     }
 
+    /// Returns whether this is ordinary memory: its page tables are those that mm makes of pages,
+    /// neither a driver's nor of hugetlb.
+    #[inline]
+    pub fn is_ordinary(&self) -> bool {
+        !self
+            .vm_flags()
+            .intersects(VmFlags::SPECIAL.union(VmFlags::HUGETLB))
+    }
+
     /// Returns whether the protection key of the VMA, if it has one, lets the current thread write.
     ///
     /// C: `arch_vma_access_permitted()`.
@@ -67,8 +76,8 @@ impl VmaRef {
 ///
 /// # Invariants
 ///
-/// The mmap lock of the address space is held, for reading or writing, while a reference to this
-/// type lives.
+/// The VMA is in the tree of its address space, whose mmap lock is held, for reading or writing,
+/// while a reference to this type lives.
 #[repr(transparent)]
 pub struct VmaMmapLocked {
     vma: VmaRef,
@@ -87,7 +96,7 @@ impl VmaMmapLocked {
         unsafe { bindings::mmap_assert_locked((*vma).vm_mm) };
         // SAFETY: The caller keeps the VMA valid and the lock held for 'a. The layouts are
         // compatible as both types are `repr(transparent)`.
-        // INVARIANT: The caller holds the mmap lock for 'a.
+        // INVARIANT: The caller holds the mmap lock for 'a, and the VMA is in the tree.
         unsafe { &*vma.cast() }
     }
 }
@@ -153,7 +162,9 @@ impl Deref for VmaMmapWrite<'_> {
     }
 }
 
-/// A VMA under the mmap write lock and the VMA write lock: no one else uses it.
+/// A VMA under the mmap write lock and the VMA write lock: no page fault and no other holder of a
+/// lock of the VMA. Those who come from the file or the pages, such as khugepaged, look at it under
+/// other locks.
 ///
 /// # Invariants
 ///
@@ -163,31 +174,34 @@ pub struct VmaWrite<'g> {
 }
 
 impl<'g> VmaWrite<'g> {
-    /// Sets [`VmFlags::MAYBE_GUARD`].
+    /// Makes the VMA one that may hold guard regions: sets [`VmFlags::MAYBE_GUARD`].
     ///
     /// This comes before the first marker, so that whoever sees a marker under the page table lock
     /// sees the flag, too.
-    #[inline]
-    pub fn set_maybe_guard(self) -> VmaMaybeGuard<'g> {
-        let flags = self.vm_flags() | VmFlags::MAYBE_GUARD;
-        // SAFETY: By the type invariants the VMA is valid and write-locked. The flag is legal on
-        // every VMA: it only says that page tables may hold guard markers.
-        unsafe { bindings::vm_flags_reset_once(self.as_ptr(), flags.bits()) };
-        // INVARIANT: The flag was just set.
-        VmaMaybeGuard { vma: self }
-    }
-
-    /// Gives the VMA an anon_vma unless it has one.
     ///
-    /// C: `anon_vma_prepare()`.
+    /// An anonymous VMA gets an anon_vma unless it has one (C: `anon_vma_prepare()`), as in all of
+    /// mm the page tables of anonymous memory that hold something go with an anon_vma. Those of a
+    /// file need none: the flag alone makes `fork()` copy them and khugepaged keep them.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `EINVAL` when the VMA is not ordinary memory; `ENOMEM` when there is no memory for the
+    /// anon_vma. The flag is not set then.
     #[inline]
-    pub fn anon_vma_prepare(&mut self) -> Result {
-        // SAFETY: By the type invariants the VMA is valid and the mmap lock is held.
-        to_result(unsafe { bindings::anon_vma_prepare(self.as_ptr()) })
+    pub fn set_maybe_guard(self) -> Result<VmaMaybeGuard<'g>> {
+        if !self.is_ordinary() {
+            return Err(EINVAL);
+        }
+        if self.is_anonymous() {
+            // SAFETY: By the type invariants the VMA is valid and the mmap lock is held.
+            to_result(unsafe { bindings::anon_vma_prepare(self.as_ptr()) })?;
+        }
+        let flags = self.vm_flags() | VmFlags::MAYBE_GUARD;
+        // SAFETY: By the type invariants the VMA is valid and write-locked. The flag only says that
+        // page tables may hold guard markers, which is legal for ordinary memory.
+        unsafe { bindings::vm_flags_reset_once(self.as_ptr(), flags.bits()) };
+        // INVARIANT: The flag was just set, and the VMA is ordinary memory.
+        Ok(VmaMaybeGuard { vma: self })
     }
 }
 
@@ -204,7 +218,8 @@ impl<'g> Deref for VmaWrite<'g> {
 ///
 /// # Invariants
 ///
-/// Those of [`VmaWrite`], and [`VmFlags::MAYBE_GUARD`] is set during `'g`.
+/// Those of [`VmaWrite`]; the VMA is ordinary memory, [`VmFlags::MAYBE_GUARD`] is set during `'g`,
+/// and the VMA has an anon_vma if it is anonymous.
 pub struct VmaMaybeGuard<'g> {
     vma: VmaWrite<'g>,
 }
@@ -215,19 +230,5 @@ impl<'g> Deref for VmaMaybeGuard<'g> {
     #[inline]
     fn deref(&self) -> &VmaWrite<'g> {
         &self.vma
-    }
-}
-
-impl AsRef<VmaMmapLocked> for VmaMmapLocked {
-    #[inline]
-    fn as_ref(&self) -> &VmaMmapLocked {
-        self
-    }
-}
-
-impl AsRef<VmaMmapLocked> for VmaMaybeGuard<'_> {
-    #[inline]
-    fn as_ref(&self) -> &VmaMmapLocked {
-        self
     }
 }
