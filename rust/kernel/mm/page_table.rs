@@ -180,9 +180,19 @@ enum Found {
 fn descend<V: Walkable>(vma: &VmaMmapLocked, addr: usize, end: usize) -> Result<(Found, usize)> {
     let mm = vma.mm().as_raw();
 
-    // Goes from an entry to the entry for `addr` in the table that it refers to.
+    // The end of the part of `addr..$end` that one entry covers. At a level that the architecture
+    // folds into the one above this is `$end`, so that each level goes on with what the one above
+    // left.
+    macro_rules! entry_end {
+        ($addr_end:ident, $end:expr) => {
+            // SAFETY: There are no requirements.
+            unsafe { bindings::$addr_end(addr, $end) }
+        };
+    }
+    // Goes from an entry, which ends at `$end`, to the entry for `addr` in the table that it refers
+    // to.
     macro_rules! lower {
-        ($upper:expr, $is_none:expr, $alloc:ident, $offset:ident, $addr_end:ident) => {
+        ($upper:expr, $end:expr, $is_none:expr, $alloc:ident, $offset:ident) => {
             if V::ALLOCATE {
                 // SAFETY: The entry is the one for `addr` in the page tables of `mm`. Its mmap lock
                 // is held, and the VMA is ordinary memory in the tree, which keeps all tables but
@@ -192,8 +202,7 @@ fn descend<V: Walkable>(vma: &VmaMmapLocked, addr: usize, end: usize) -> Result<
                     .ok_or(ENOMEM)?
                     .as_ptr()
             } else if $is_none {
-                // SAFETY: There are no requirements.
-                return Ok((Found::Hole, unsafe { bindings::$addr_end(addr, end) }));
+                return Ok((Found::Hole, $end));
             } else {
                 // SAFETY: As above, and the entry refers to a table.
                 unsafe { bindings::$offset($upper, addr) }
@@ -203,37 +212,26 @@ fn descend<V: Walkable>(vma: &VmaMmapLocked, addr: usize, end: usize) -> Result<
 
     // SAFETY: The address space is valid, and `addr` is a user address in it.
     let pgd = unsafe { bindings::pgd_offset(mm, addr) };
-    let p4d = lower!(
-        pgd,
-        // SAFETY: The entry is valid.
-        unsafe { bindings::pgd_none_or_clear_bad(pgd) } != 0,
-        p4d_alloc,
-        p4d_offset,
-        pgd_addr_end
-    );
-    let pud = lower!(
-        p4d,
-        // SAFETY: The entry is valid.
-        unsafe { bindings::p4d_none_or_clear_bad(p4d) } != 0,
-        pud_alloc,
-        pud_offset,
-        p4d_addr_end
-    );
+    let end = entry_end!(pgd_addr_end, end);
+    // SAFETY: The entry is valid.
+    let is_none = || unsafe { bindings::pgd_none_or_clear_bad(pgd) } != 0;
+    let p4d = lower!(pgd, end, is_none(), p4d_alloc, p4d_offset);
+
+    let end = entry_end!(p4d_addr_end, end);
+    // SAFETY: The entry is valid.
+    let is_none = || unsafe { bindings::p4d_none_or_clear_bad(p4d) } != 0;
+    let pud = lower!(p4d, end, is_none(), pud_alloc, pud_offset);
+
+    let end = entry_end!(pud_addr_end, end);
     // SAFETY: The entry is valid.
     let kind = unsafe { bindings::pud_kind(pud) };
     if kind == bindings::TABLE_ENTRY_HUGE {
-        // SAFETY: There are no requirements.
-        return Ok((Found::Huge, unsafe { bindings::pud_addr_end(addr, end) }));
+        return Ok((Found::Huge, end));
     }
-    let pmd = lower!(
-        pud,
-        kind == bindings::TABLE_ENTRY_NONE,
-        pmd_alloc,
-        pmd_offset,
-        pud_addr_end
-    );
-    // SAFETY: There are no requirements.
-    let next = unsafe { bindings::pmd_addr_end(addr, end) };
+    let is_none = || kind == bindings::TABLE_ENTRY_NONE;
+    let pmd = lower!(pud, end, is_none(), pmd_alloc, pmd_offset);
+
+    let end = entry_end!(pmd_addr_end, end);
     // SAFETY: The entry is valid.
     let found = match unsafe { bindings::pmd_kind(pmd) } {
         bindings::TABLE_ENTRY_HUGE => Found::Huge,
@@ -244,7 +242,7 @@ fn descend<V: Walkable>(vma: &VmaMmapLocked, addr: usize, end: usize) -> Result<
         }
         _ => Found::Table(pmd),
     };
-    Ok((found, next))
+    Ok((found, end))
 }
 
 /// A table of the lowest level, mapped and locked.
