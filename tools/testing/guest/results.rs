@@ -546,7 +546,7 @@ mod tests {
                 "arm/s fail bad",
                 "arm/new fail worse",
                 "arm/newer pass",
-                "arm/unstable skip not stable on the stock kernel: shaky",
+                "arm/unstable skip no stable result on the stock kernel: shaky",
                 "arm/r fail did not run; stock kernel: pass",
             ]
         );
