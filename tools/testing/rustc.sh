@@ -9,7 +9,8 @@ rustc_as_kbuild() {
 	command=$(sed -n '1s/^savedcmd_[^ ]* := //p' "$(dirname "$object")/.$(basename "$object").cmd")
 	[ "$command" ] || die "$object was not built; run: make kernel"
 	command=${command%%;*}
-	command=$(sed -E 's/ (--emit=[^ ]*|--out-dir [^ ]*|--crate-name [^ ]*|[^ ]*\.rs)( |$)/ /g; s/ (--emit=[^ ]*|[^ ]*\.rs)( |$)/ /g' <<<"$command")
+	command=$(tr ' ' '\n' <<<"$command" |
+		awk '/^--(out-dir|crate-name)$/ { getline; next } /^--emit=/ || /\.rs$/ { next } { print }' | paste -sd ' ')
 	command=${command/ rustc / $driver }
 	RUSTC_BOOTSTRAP=1 CLIPPY_CONF_DIR="$(tree_of y)" \
 		sh -c "$command --crate-name $(basename "$source" .rs) --emit=metadata=/tmp/checked.rmeta $source"

@@ -305,7 +305,10 @@ fn judge(set: &str, stock: &[Test], known: &str, tests: Vec<Test>) -> Vec<Test> 
                 ),
             },
             (Fail, None) => match reason(known, &name) {
-                Some(reason) => (Skip, format!("no stable result on the stock kernel: {reason}")),
+                Some(reason) => (
+                    Skip,
+                    format!("no stable result on the stock kernel: {reason}"),
+                ),
                 None => (Fail, test.reason),
             },
             (Fail | Skip, Some(Pass)) => (
