@@ -10,13 +10,15 @@ help:
 
 ## make run               build all that is needed, boot it, run the demo
 ## make test              all tests on x86_64, arm64 and arm
+## make fuzz              compare random memory calls on our kernel, on ours switched off, and on the untouched one
 ## make shell             boot to a shell with the tests in it
 ## make kernel            build the kernel only; the last line is the image's path
 ## make setup             tools, build root and kernel tree only
 ## make clean             remove kernels and guest programs
 ## make distclean         remove the build root and the kernel trees too
 ##
-## ARCH=x86_64|arm64|arm  for run, shell and kernel (x86_64)
+## ARCH=x86_64|arm64|arm  for run, fuzz, shell and kernel (x86_64)
+## SEEDS="1 2 3" OPS=N    for fuzz: the sequences, and how many operations each has (20000)
 ## RUST_VMA=y|n|stock     ours, ours switched off, or the untouched kernel (y)
 ## DEBUG=1                a kernel with KASAN, lockdep and more
 ## JOBS=N                 parallel jobs (processors + 1)
@@ -29,7 +31,7 @@ setup:
 	@scripts/buildroot
 	@scripts/prepare
 
-kernel run shell: setup
+kernel run fuzz shell: setup
 	@scripts/$@ $(ARCH)
 
 test: setup
@@ -41,5 +43,5 @@ clean:
 distclean: clean
 	rm -rf $(BUILD)/root $(BUILD)/root.* $(BUILD)/linux-* $(BUILD)/*.log
 
-.PHONY: help setup kernel run shell test clean distclean
+.PHONY: help setup kernel run fuzz shell test clean distclean
 .NOTPARALLEL:

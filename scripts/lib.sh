@@ -91,3 +91,8 @@ tree_of() {
 		echo "$BUILD/linux-$KVERSION"
 	fi
 }
+
+# fuzz_difference SEED LOG LOG: the first line about SEED that only one of two logs of the fuzzer has
+fuzz_difference() {
+	diff <(grep "^seed $1 " "$2") <(grep "^seed $1 " "$3") | sed -n '/^[<>]/{s/^..//p;q}' || :
+}
