@@ -213,6 +213,7 @@ TEST_F(guard_fork, dontfork)
 static int check_wiped(char *map, size_t page)
 {
 	CHECK(markers_in(map, PAGES * page) == 0);
+	CHECK(!vma_has_gu(map));
 	CHECK(map[page] == 0);
 	CHECK(try_write(map + 2 * page));
 	return 0;

@@ -199,6 +199,35 @@ TEST_F(maybe_guard, mremap_moves)
 	EXPECT_EQ(0, markers_in(self->map, half));
 }
 
+/* What stays behind has no page tables, and so no guards. */
+TEST_F(maybe_guard, mremap_dontunmap)
+{
+	size_t len = PAGES * self->page;
+	char *to = reserve(len + 2 * self->page, 1) + self->page;
+
+	xmadvise(self->map + self->page, self->page, MADV_GUARD_INSTALL);
+	ASSERT_EQ(to, mremap(self->map, len, len,
+			     MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to));
+	EXPECT_TRUE(vma_has_gu(to));
+	EXPECT_TRUE(guarded(to + self->page));
+	EXPECT_FALSE(vma_has_gu(self->map));
+	EXPECT_EQ(0, markers_in(self->map, len));
+	EXPECT_TRUE(try_write(self->map + self->page));
+}
+
+TEST_F(maybe_guard, mremap_dontunmap_of_a_part)
+{
+	size_t half = PAGES / 2 * self->page;
+	char *to = reserve(half + 2 * self->page, 1) + self->page;
+
+	xmadvise(self->map, self->page, MADV_GUARD_INSTALL);
+	ASSERT_EQ(to, mremap(self->map + half, half, half,
+			     MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to));
+	EXPECT_TRUE(vma_has_gu(self->map));
+	EXPECT_TRUE(guarded(self->map));
+	EXPECT_EQ(0, markers_in(to, half));
+}
+
 TEST_F(maybe_guard, mremap_shrinks_and_grows)
 {
 	size_t half = PAGES / 2 * self->page;
