@@ -3,38 +3,33 @@
 //! `madvise()` and `process_madvise()`: the dispatcher.
 //!
 //! It checks the range, takes the lock that the advice needs, and goes over the VMAs of the range.
-//! What the advice does with one VMA is in the module of its family. Guard regions are here; all
-//! other advice is in `mm/madvise.c`.
+//! Which lock that is, and what is done under it, is in the table of [`behavior`]; the modules named
+//! there have one family of advice each.
 
 use kernel::{
-    bindings,
-    mm::{fatal_signal_pending, restart_syscall},
-    mm::{AddressVector, LockMode, MmWithUser, MmapRead, MmapWrite, PageRange},
+    mm::{
+        fatal_signal_pending, plugged, restart_syscall, tlb::MmuGather, untag_current,
+        virt::VmaRef, AddressVector, LockMode, MmWithUser, MmapRead, MmapReadGuard, MmapWrite,
+        PageRange, VmFlags,
+    },
     prelude::*,
 };
 
+mod behavior;
+mod discard;
+mod files;
+mod flags;
 mod guard;
+#[cfg(CONFIG_ANON_VMA_NAME)]
+pub(crate) mod names;
+#[cfg(CONFIG_MEMORY_FAILURE)]
+mod poison;
+mod populate;
+pub(crate) mod process;
+mod reclaim;
 
-/// Advice of userspace that is handled here.
-#[derive(Copy, Clone)]
-pub(crate) enum Behavior {
-    /// `MADV_GUARD_INSTALL`: make each access fatal.
-    GuardInstall,
-    /// `MADV_GUARD_REMOVE`: undo that.
-    GuardRemove,
-}
-
-impl Behavior {
-    /// Makes advice of the number that userspace passes; `None` for what C handles.
-    pub(crate) fn from_raw(raw: c_int) -> Option<Self> {
-        // CAST: The numbers are small and positive.
-        match raw as u32 {
-            bindings::MADV_GUARD_INSTALL => Some(Self::GuardInstall),
-            bindings::MADV_GUARD_REMOVE => Some(Self::GuardRemove),
-            _ => None,
-        }
-    }
-}
+pub(crate) use behavior::Behavior;
+use behavior::{VmaRead, Work};
 
 /// Why advice could not be applied to a VMA.
 enum Failure {
@@ -63,15 +58,7 @@ pub(crate) fn advise(mm: &MmWithUser, start: usize, len: usize, behavior: Behavi
     let Some(range) = PageRange::from_user(start, len)? else {
         return Ok(());
     };
-    let outcome = match behavior {
-        Behavior::GuardInstall => {
-            for_each_vma::<MmapWrite>(&mut MmapWrite::lock(mm)?, range, guard::install)
-        }
-        Behavior::GuardRemove => {
-            for_each_vma::<MmapRead>(&mut MmapRead::lock(mm)?, range, guard::remove)
-        }
-    };
-    outcome.map_err(|failure| match failure {
+    with_locks(mm, behavior, |apply| apply(range, len))?.map_err(|failure| match failure {
         Failure::Error(e) => e,
         Failure::Blocked => restart_syscall(),
     })
@@ -86,51 +73,153 @@ pub(crate) fn advise(mm: &MmWithUser, start: usize, len: usize, behavior: Behavi
 /// Those of [`advise`] for the first range of the vector.
 ///
 /// C: `vector_madvise()` of `mm/madvise.c`.
-pub(crate) fn advise_vector(
+fn advise_vector(
     mm: &MmWithUser,
     vector: &mut AddressVector<'_>,
     behavior: Behavior,
 ) -> Result<usize> {
     let total = vector.remaining();
-    let outcome = match behavior {
-        Behavior::GuardInstall => for_each_range::<MmapWrite>(mm, vector, guard::install),
-        Behavior::GuardRemove => for_each_range::<MmapRead>(mm, vector, guard::remove),
+    let outcome = loop {
+        match with_locks(mm, behavior, |apply| apply_to_ranges(vector, apply)) {
+            Err(e) => break Err(e),
+            Ok(Ok(())) => break Ok(0),
+            Ok(Err(Failure::Error(e))) => break Err(e),
+            // A restart of the system call would do the first ranges again. So a range that was
+            // blocked is tried again here, after the lock was free for a moment.
+            Ok(Err(Failure::Blocked)) if fatal_signal_pending() => break Err(EINTR),
+            Ok(Err(Failure::Blocked)) => {}
+        }
     };
     match total - vector.remaining() {
-        0 => outcome.map(|()| 0),
+        0 => outcome,
         done => Ok(done),
     }
 }
 
-/// Takes the lock once and applies `apply` to the ranges of `vector`, up to the first error.
-///
-/// A restart of the system call would do the first ranges again. So a range that was blocked is
-/// tried again here, after the lock was free for a moment.
-fn for_each_range<L: LockMode>(
-    mm: &MmWithUser,
+/// Calls `apply` for the ranges that are left in `vector`, up to the first failure.
+fn apply_to_ranges(
     vector: &mut AddressVector<'_>,
-    apply: fn(L::Vma<'_>, PageRange) -> Result<(), Failure>,
-) -> Result {
-    let mut guard = L::lock(mm)?;
+    apply: &mut dyn FnMut(PageRange, usize) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     while let Some((start, len)) = vector.first() {
         if let Some(range) = PageRange::from_user(start, len)? {
-            match for_each_vma::<L>(&mut guard, range, apply) {
-                Ok(()) => {}
-                Err(Failure::Error(e)) => return Err(e),
-                Err(Failure::Blocked) if fatal_signal_pending() => return Err(EINTR),
-                Err(Failure::Blocked) => {
-                    drop(guard);
-                    guard = L::lock(mm)?;
-                    continue;
-                }
-            }
+            apply(range, len)?;
         }
         vector.advance();
     }
     Ok(())
 }
 
-/// Applies `apply` to each VMA in `range`, with the part of the range that lies in it.
+/// Takes the locks that `behavior` needs and calls `body` under them, with a function that applies
+/// the advice to one range, whose length it takes in pages and, as the user passed it, in bytes.
+///
+/// # Errors
+///
+/// `EINTR` when a fatal signal ended the wait for the lock.
+///
+/// C: `madvise_lock()`, `madvise_init_tlb()`, and `madvise_do_behavior()` of `mm/madvise.c`.
+fn with_locks<R>(
+    mm: &MmWithUser,
+    behavior: Behavior,
+    body: impl FnOnce(&mut dyn FnMut(PageRange, usize) -> Result<(), Failure>) -> R,
+) -> Result<R> {
+    let row = behavior.row();
+    let permit = |vma: &VmaRef| match row.discards && !may_discard(vma) {
+        true => Err(EPERM),
+        false => Ok(()),
+    };
+    Ok(match row.work {
+        #[cfg(CONFIG_MEMORY_FAILURE)]
+        Work::Unlocked(work) => body(&mut |range, len| Ok(work(range.start(), len)?)),
+        Work::Populate(work) => {
+            let mut guard = MmapRead::lock(mm)?;
+            body(&mut |range, _| {
+                let range = untag::<MmapRead>(&guard, range)?;
+                plugged(|| Ok(work(&mut guard, range)?))
+            })
+        }
+        Work::MmapRead(work) => {
+            let mut guard = MmapRead::lock(mm)?;
+            body(&mut |range, _| {
+                plugged(|| {
+                    for_each_vma::<MmapRead>(&mut guard, range, |vma, part| {
+                        permit(&vma)?;
+                        work(&vma, part)?;
+                        Ok(part.end())
+                    })
+                })
+            })
+        }
+        Work::MmapReadReleased(work) => {
+            let mut guard = MmapRead::lock(mm)?;
+            body(&mut |range, _| {
+                plugged(|| {
+                    for_each_vma::<MmapRead>(&mut guard, range, |vma, part| {
+                        permit(&vma)?;
+                        work(vma, part)?;
+                        Ok(part.end())
+                    })
+                })
+            })
+        }
+        Work::VmaRead(work) => {
+            let mut guard = None;
+            MmuGather::scope(mm, |tlb| {
+                body(&mut |range, _| {
+                    plugged(|| {
+                        for_one_or_each_vma(mm, &mut guard, range, |vma, part| {
+                            permit(&vma)?;
+                            Ok(work(vma, part, tlb)?)
+                        })
+                    })
+                })
+            })
+        }
+        Work::Install(work) => {
+            let mut guard = MmapWrite::lock(mm)?;
+            body(&mut |range, _| {
+                plugged(|| {
+                    for_each_vma::<MmapWrite>(&mut guard, range, |vma, part| {
+                        permit(&vma)?;
+                        work(vma, part)?;
+                        Ok(part.end())
+                    })
+                })
+            })
+        }
+        Work::Flags(change) => {
+            let mut guard = MmapWrite::lock(mm)?;
+            body(&mut |range, _| {
+                plugged(|| {
+                    for_each_vma::<MmapWrite>(&mut guard, range, |vma, part| {
+                        permit(&vma)?;
+                        Ok(flags::update(vma, part, change)?)
+                    })
+                })
+            })
+        }
+    })
+}
+
+/// Returns whether the memory of a VMA may be thrown away: always, unless it is sealed. Sealed
+/// memory that the process could overwrite anyway may be, and so may that of a file.
+///
+/// C: `can_madvise_modify()` of `mm/madvise.c`.
+fn may_discard(vma: &VmaRef) -> bool {
+    let flags = vma.vm_flags();
+    !flags.intersects(VmFlags::SEALED)
+        || !vma.is_anonymous()
+        || (flags.intersects(VmFlags::WRITE) && vma.arch_write_permitted())
+}
+
+/// Removes the tag, which the hardware ignores, from the start of a range.
+fn untag<L: LockMode>(guard: &L::Guard<'_>, range: PageRange) -> Result<PageRange> {
+    // An address is no higher without its tag, so that this does not fail.
+    range.moved_to(L::untag(guard, range.start())).ok_or(EINVAL)
+}
+
+/// Applies `apply` to each VMA in `range`, with the part of the range that lies in it. It returns
+/// the address from which to go on.
 ///
 /// # Errors
 ///
@@ -140,25 +229,49 @@ fn for_each_range<L: LockMode>(
 fn for_each_vma<L: LockMode>(
     guard: &mut L::Guard<'_>,
     range: PageRange,
-    apply: fn(L::Vma<'_>, PageRange) -> Result<(), Failure>,
+    mut apply: impl FnMut(L::Vma<'_>, PageRange) -> Result<usize, Failure>,
 ) -> Result<(), Failure> {
-    // An address is no higher without its tag, so that this does not fail.
-    let range = range
-        .moved_to(L::untag(guard, range.start()))
-        .ok_or(EINVAL)?;
+    let range = untag::<L>(guard, range)?;
     let mut addr = range.start();
     let mut has_hole = false;
     while addr < range.end() {
         let vma = L::find_vma(guard, addr).ok_or(ENOMEM)?;
-        let vma_end = vma.end();
         has_hole |= addr < vma.start();
-        if let Some(part) = range.clamp(vma.start().max(addr), vma_end) {
-            apply(vma, part)?;
-        }
-        addr = vma_end;
+        let Some(part) = range.clamp(vma.start().max(addr), vma.end()) else {
+            break;
+        };
+        addr = apply(vma, part)?;
     }
     if has_hole {
         return Err(ENOMEM.into());
     }
     Ok(())
+}
+
+/// As [`for_each_vma`], but takes the read lock of the VMA alone if the range is in one VMA, and
+/// the mmap lock is not held already. `guard` keeps the mmap lock if it was taken.
+///
+/// Userfaultfd is told of what is removed, and its answer is awaited without the mmap lock. So what
+/// it watches needs that lock.
+///
+/// C: `try_vma_read_lock()` of `mm/madvise.c`.
+fn for_one_or_each_vma<'mm>(
+    mm: &'mm MmWithUser,
+    guard: &mut Option<MmapReadGuard<'mm>>,
+    range: PageRange,
+    mut apply: impl FnMut(VmaRead<'_>, PageRange) -> Result<usize, Failure>,
+) -> Result<(), Failure> {
+    if guard.is_none() && mm.is_current() {
+        let range = range.moved_to(untag_current(range.start())).ok_or(EINVAL)?;
+        if let Some(vma) = mm.lock_vma_under_rcu(range.start()) {
+            if range.end() <= vma.end() && !vma.userfaultfd_armed() {
+                return apply(VmaRead::Vma(&vma), range).map(drop);
+            }
+        }
+    }
+    let guard = match guard {
+        Some(guard) => guard,
+        None => guard.insert(MmapRead::lock(mm)?),
+    };
+    for_each_vma::<MmapRead>(guard, range, |vma, part| apply(VmaRead::Mmap(vma), part))
 }

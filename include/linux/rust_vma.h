@@ -8,8 +8,7 @@
 
 #include <linux/types.h>
 
-struct iov_iter;
-struct mm_struct;
+struct iovec;
 struct seq_file;
 struct vm_area_struct;
 
@@ -32,15 +31,12 @@ struct vm_area_struct;
 
 #ifdef CONFIG_RUST_VMA
 /* Provided by Rust: mm/rust_vma.rs. */
-ssize_t vector_madvise(struct mm_struct *mm, struct iov_iter *iter, int behavior);
+ssize_t vma_process_madvise(int pidfd, const struct iovec __user *vec, size_t vlen,
+			    int behavior, unsigned int flags);
 bool vma_needs_copy(struct vm_area_struct *dst_vma, struct vm_area_struct *src_vma);
 
 /* Provided by Rust: fs_proc/smaps.rs. */
 void show_smap_vma_flags(struct seq_file *m, struct vm_area_struct *vma);
-
-/* Provided by mm/madvise.c, for the advice that Rust does not handle. */
-int c_do_madvise(struct mm_struct *mm, unsigned long start, size_t len_in, int behavior);
-ssize_t c_vector_madvise(struct mm_struct *mm, struct iov_iter *iter, int behavior);
 #endif
 
 #endif /* _LINUX_RUST_VMA_H */

@@ -7,10 +7,9 @@
 //! write lock and the VMA write lock before the first marker goes in, and it stays.
 
 use super::Failure;
-use core::ops::ControlFlow;
 use kernel::{
-    mm::page_table::{walk, Entry, Visitor},
-    mm::{virt::VmaRef, PageRange, VmFlags, VmaMaybeGuard, VmaMmapLocked, VmaMmapWrite},
+    mm::page_table::{walk, Entry, HugePage, Step, Table, Visitor},
+    mm::{PageRange, VmFlags, VmaMaybeGuard, VmaMmapLocked, VmaMmapWrite},
     prelude::*,
 };
 
@@ -24,16 +23,12 @@ const MAX_TRIES: usize = 3;
 ///
 /// # Errors
 ///
-/// - `EPERM` when the VMA is sealed and its memory must not be lost.
 /// - `EINVAL` when the VMA is not ordinary memory, or is locked: what is locked must not be zapped.
 /// - `ENOMEM` when there is no memory for the anon_vma, and nothing is changed; or for a page table,
 ///   and the flag is set and some of the markers are in place.
 ///
 /// C: `madvise_guard_install()` of `mm/madvise.c`.
 pub(super) fn install(vma: VmaMmapWrite<'_>, range: PageRange) -> Result<(), Failure> {
-    if !may_discard(&vma) {
-        return Err(EPERM.into());
-    }
     if vma.vm_flags().intersects(VmFlags::LOCKED) {
         return Err(EINVAL.into());
     }
@@ -58,41 +53,40 @@ pub(super) fn install(vma: VmaMmapWrite<'_>, range: PageRange) -> Result<(), Fai
 /// `EINVAL` when the VMA is not ordinary memory.
 ///
 /// C: `madvise_guard_remove()` of `mm/madvise.c`.
-pub(super) fn remove(vma: &VmaMmapLocked, range: PageRange) -> Result<(), Failure> {
-    // `Remove` never breaks.
-    let _ = walk(vma, range, &mut Remove)?;
-    Ok(())
-}
-
-/// Returns whether the memory of a VMA may be thrown away: always, unless it is sealed. Sealed
-/// memory that the process could overwrite anyway may be, and so may that of a file.
-///
-/// C: `can_madvise_modify()` of `mm/madvise.c`.
-fn may_discard(vma: &VmaRef) -> bool {
-    let flags = vma.vm_flags();
-    !flags.intersects(VmFlags::SEALED)
-        || !vma.is_anonymous()
-        || (flags.intersects(VmFlags::WRITE) && vma.arch_write_permitted())
+pub(super) fn remove(vma: &VmaMmapLocked, range: PageRange) -> Result {
+    if !vma.is_ordinary() {
+        return Err(EINVAL);
+    }
+    // `Remove` never stops.
+    walk(vma, range, &mut Remove).map(drop)
 }
 
 /// Fills a range with markers, up to the first page that must be zapped before.
 struct Install;
 
 impl Visitor<VmaMaybeGuard<'_>> for Install {
-    fn huge(&mut self) -> ControlFlow<()> {
-        ControlFlow::Break(())
+    fn gigantic(&mut self) -> Option<Step> {
+        Some(Step::Stop)
+    }
+
+    fn huge(&mut self, _: &HugePage<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
+        Ok(Step::Stop)
     }
 
     #[inline]
-    fn entry(&mut self, entry: Entry<'_, VmaMaybeGuard<'_>>) -> ControlFlow<()> {
-        match entry {
-            Entry::Empty(entry) => {
-                entry.install_guard();
-                ControlFlow::Continue(())
+    fn table(&mut self, table: &Table<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
+        let Some(mut entries) = table.lock(table.range().start()) else {
+            return Ok(Step::Again);
+        };
+        while let Some(entry) = entries.current() {
+            match entry {
+                Entry::Empty(entry) => entry.install_guard(),
+                Entry::Guard(_) => {}
+                _ => return Ok(Step::Stop),
             }
-            Entry::Guard(_) => ControlFlow::Continue(()),
-            Entry::Other => ControlFlow::Break(()),
+            entries.next();
         }
+        Ok(Step::Next)
     }
 }
 
@@ -100,15 +94,25 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
 struct Remove;
 
 impl Visitor<VmaMmapLocked> for Remove {
-    fn huge(&mut self) -> ControlFlow<()> {
-        ControlFlow::Continue(())
+    fn gigantic(&mut self) -> Option<Step> {
+        Some(Step::Next)
+    }
+
+    fn huge(&mut self, _: &HugePage<'_, VmaMmapLocked>) -> Result<Step> {
+        Ok(Step::Next)
     }
 
     #[inline]
-    fn entry(&mut self, entry: Entry<'_, VmaMmapLocked>) -> ControlFlow<()> {
-        if let Entry::Guard(guard) = entry {
-            guard.remove();
+    fn table(&mut self, table: &Table<'_, VmaMmapLocked>) -> Result<Step> {
+        let Some(mut entries) = table.lock(table.range().start()) else {
+            return Ok(Step::Again);
+        };
+        while let Some(entry) = entries.current() {
+            if let Entry::Guard(guard) = entry {
+                guard.remove();
+            }
+            entries.next();
         }
-        ControlFlow::Continue(())
+        Ok(Step::Next)
     }
 }

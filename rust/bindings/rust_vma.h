@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What bindgen must see for the VMA subsystem in Rust. */
 
-#include <linux/mm.h>
-#include <linux/mman.h>
-#include <linux/pkeys.h>
-#include <linux/rmap.h>
-#include <linux/rust_vma.h>
-#include <linux/seq_file.h>
-#include <linux/uio.h>
-
 #include "../helpers/rust_vma.h"
+
+const gfp_t RUST_CONST_HELPER_GFP_HIGHUSER_MOVABLE = GFP_HIGHUSER_MOVABLE;
+const unsigned long RUST_CONST_HELPER_XAS_RESTART = (unsigned long)XAS_RESTART;
 
 /*
  * The value of every VMA flag, as C has it, for the compile-time checks of

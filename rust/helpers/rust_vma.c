@@ -1,15 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Inline functions and macros of mm that the VMA subsystem in Rust calls. */
 
-#include <linux/mm.h>
-#include <linux/mmap_lock.h>
-#include <linux/mmu_context.h>
-#include <linux/pgtable.h>
-#include <linux/rmap.h>
-#include <linux/sched/signal.h>
-#include <linux/swapops.h>
-#include <linux/uaccess.h>
-#include <linux/uio.h>
 #include "rust_vma.h"
 
 /* Locks and VMAs. */
@@ -44,6 +35,62 @@ void rust_helper_vm_flags_reset_once(struct vm_area_struct *vma, vm_flags_t flag
 	vm_flags_reset_once(vma, flags);
 }
 
+void rust_helper_vm_flags_reset(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vm_flags_reset(vma, flags);
+}
+
+void rust_helper_vma_assert_locked(struct vm_area_struct *vma)
+{
+	vma_assert_locked(vma);
+}
+
+int rust_helper_rwsem_is_locked(struct rw_semaphore *sem)
+{
+	return rwsem_is_locked(sem);
+}
+
+void rust_helper_vma_iter_init(struct vma_iterator *vmi, struct mm_struct *mm,
+			       unsigned long addr)
+{
+	vma_iter_init(vmi, mm, addr);
+}
+
+struct vm_area_struct *rust_helper_vma_find(struct vma_iterator *vmi, unsigned long max)
+{
+	return vma_find(vmi, max);
+}
+
+struct vm_area_struct *rust_helper_vma_prev(struct vma_iterator *vmi)
+{
+	return vma_prev(vmi);
+}
+
+bool rust_helper_userfaultfd_armed(struct vm_area_struct *vma)
+{
+	return userfaultfd_armed(vma);
+}
+
+#ifndef CONFIG_USERFAULTFD
+bool rust_helper_userfaultfd_remove(struct vm_area_struct *vma,
+				    unsigned long start, unsigned long end)
+{
+	return userfaultfd_remove(vma, start, end);
+}
+#endif
+
+unsigned long rust_helper_vma_huge_page_size(struct vm_area_struct *vma)
+{
+	return huge_page_size(hstate_vma(vma));
+}
+
+#ifndef CONFIG_SHMEM
+bool rust_helper_vma_is_anon_shmem(const struct vm_area_struct *vma)
+{
+	return vma_is_anon_shmem(vma);
+}
+#endif
+
 int rust_helper_anon_vma_prepare(struct vm_area_struct *vma)
 {
 	return anon_vma_prepare(vma);
@@ -55,7 +102,89 @@ bool rust_helper_arch_vma_access_permitted(struct vm_area_struct *vma, bool writ
 	return arch_vma_access_permitted(vma, write, execute, foreign);
 }
 
+/* Names of anonymous VMAs. */
+
+#ifdef CONFIG_ANON_VMA_NAME
+void rust_helper_anon_vma_name_get(struct anon_vma_name *name)
+{
+	anon_vma_name_get(name);
+}
+
+void rust_helper_anon_vma_name_put(struct anon_vma_name *name)
+{
+	anon_vma_name_put(name);
+}
+
+struct anon_vma_name *rust_helper_anon_vma_name_reuse(struct anon_vma_name *name)
+{
+	return anon_vma_name_reuse(name);
+}
+
+bool rust_helper_anon_vma_name_eq(struct anon_vma_name *a, struct anon_vma_name *b)
+{
+	return anon_vma_name_eq(a, b);
+}
+
+void rust_helper_kref_init(struct kref *kref)
+{
+	kref_init(kref);
+}
+#endif
+
+/* Files. */
+
+bool rust_helper_IS_DAX(const struct inode *inode)
+{
+	return IS_DAX(inode);
+}
+
+int rust_helper_file_permission(struct file *file, int mask)
+{
+	return file_permission(file, mask);
+}
+
+gfp_t rust_helper_mapping_gfp_mask(const struct address_space *mapping)
+{
+	return mapping_gfp_mask(mapping);
+}
+
+#ifndef CONFIG_SHMEM
+bool rust_helper_shmem_mapping(const struct address_space *mapping)
+{
+	return shmem_mapping(mapping);
+}
+#endif
+
 /* The system call. */
+
+#ifndef CONFIG_MULTIUSER
+bool rust_helper_capable(int cap)
+{
+	return capable(cap);
+}
+#endif
+
+#ifndef CONFIG_BLOCK
+void rust_helper_blk_start_plug(struct blk_plug *plug)
+{
+	blk_start_plug(plug);
+}
+
+void rust_helper_blk_finish_plug(struct blk_plug *plug)
+{
+	blk_finish_plug(plug);
+}
+#endif
+
+bool rust_helper_need_resched(void)
+{
+	return need_resched();
+}
+
+void rust_helper_cond_resched(void)
+{
+	cond_resched();
+}
 
 unsigned long rust_helper_untagged_addr(unsigned long addr)
 {
@@ -182,6 +311,49 @@ unsigned long rust_helper_pmd_addr_end(unsigned long addr, unsigned long end)
 	return pmd_addr_end(addr, end);
 }
 
+unsigned long rust_helper_pmd_size(void)
+{
+	return PMD_SIZE;
+}
+
+void rust_helper_split_huge_pud(struct vm_area_struct *vma, pud_t *pud,
+				unsigned long addr)
+{
+	split_huge_pud(vma, pud, addr);
+}
+
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+spinlock_t *rust_helper_pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma)
+{
+	return pmd_trans_huge_lock(pmd, vma);
+}
+
+void rust_helper_spin_unlock_ptl(spinlock_t *ptl)
+{
+	spin_unlock(ptl);
+}
+
+struct folio *rust_helper_huge_pmd_folio(pmd_t *pmd)
+{
+	return is_huge_zero_pmd(*pmd) || !pmd_present(*pmd) ? NULL : pmd_folio(*pmd);
+}
+
+bool rust_helper_huge_pmd_young(pmd_t *pmd)
+{
+	return pmd_young(*pmd);
+}
+
+void rust_helper_huge_pmd_mkold(struct mmu_gather *tlb, struct vm_area_struct *vma,
+				unsigned long addr, pmd_t *pmdp)
+{
+	pmd_t pmd = *pmdp;
+
+	pmdp_invalidate(vma, addr, pmdp);
+	set_pmd_at(tlb->mm, addr, pmdp, pmd_mkold(pmd));
+	tlb_remove_pmd_tlb_entry(tlb, pmdp, addr);
+}
+#endif
+
 /*
  * Page tables of the lowest level. pte_t is a struct on one architecture and an
  * integer on another, so that entries are passed by pointer.
@@ -198,15 +370,41 @@ void rust_helper_pte_unmap_unlock(pte_t *ptep, spinlock_t *ptl)
 	pte_unmap_unlock(ptep, ptl);
 }
 
+void rust_helper_arch_enter_lazy_mmu_mode(void)
+{
+	arch_enter_lazy_mmu_mode();
+}
+
+void rust_helper_arch_leave_lazy_mmu_mode(void)
+{
+	arch_leave_lazy_mmu_mode();
+}
+
+#ifndef CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH
+void rust_helper_flush_tlb_batched_pending(struct mm_struct *mm)
+{
+	flush_tlb_batched_pending(mm);
+}
+#endif
+
 /* A marker may carry other bits, such as soft-dirty: ask the swap entry. */
-unsigned int rust_helper_pte_kind(pte_t *ptep)
+unsigned int rust_helper_pte_read(pte_t *ptep, pte_t *ptentp)
 {
 	pte_t pte = ptep_get(ptep);
+	swp_entry_t entry;
 
+	*ptentp = pte;
 	if (pte_none(pte))
 		return PTE_ENTRY_NONE;
-	if (is_swap_pte(pte) && is_guard_swp_entry(pte_to_swp_entry(pte)))
+	if (pte_present(pte))
+		return PTE_ENTRY_PRESENT;
+	entry = pte_to_swp_entry(pte);
+	if (!non_swap_entry(entry))
+		return PTE_ENTRY_SWAP;
+	if (is_guard_swp_entry(entry))
 		return PTE_ENTRY_GUARD;
+	if (is_hwpoison_entry(entry) || is_poisoned_swp_entry(entry))
+		return PTE_ENTRY_POISONED;
 	return PTE_ENTRY_OTHER;
 }
 
@@ -223,3 +421,264 @@ void rust_helper_pte_clear_marker(struct vm_area_struct *vma, unsigned long addr
 	pte_clear_not_present_full(vma->vm_mm, addr, ptep, false);
 	update_mmu_cache(vma, addr, ptep);
 }
+
+void rust_helper_clear_not_present_full_ptes(struct mmu_gather *tlb, unsigned long addr,
+					     pte_t *ptep, unsigned int nr)
+{
+	clear_not_present_full_ptes(tlb->mm, addr, ptep, nr, tlb->fullmm);
+}
+
+struct folio *rust_helper_vm_normal_folio_of(struct vm_area_struct *vma,
+					     unsigned long addr, const pte_t *pte)
+{
+	return vm_normal_folio(vma, addr, *pte);
+}
+
+bool rust_helper_pte_young(const pte_t *pte)
+{
+	return pte_young(*pte);
+}
+
+bool rust_helper_pte_dirty(const pte_t *pte)
+{
+	return pte_dirty(*pte);
+}
+
+unsigned int rust_helper_folio_pte_batch_young_dirty(struct folio *folio, pte_t *ptep,
+						     pte_t *ptentp, unsigned int max_nr)
+{
+	return folio_pte_batch_flags(folio, NULL, ptep, ptentp, max_nr,
+				     FPB_MERGE_YOUNG_DIRTY);
+}
+
+void rust_helper_clear_young_ptes(struct vm_area_struct *vma, unsigned long addr,
+				  pte_t *ptep, unsigned int nr)
+{
+	clear_young_dirty_ptes(vma, addr, ptep, nr, CYDP_CLEAR_YOUNG);
+}
+
+void rust_helper_clear_young_dirty_ptes(struct vm_area_struct *vma, unsigned long addr,
+					pte_t *ptep, unsigned int nr)
+{
+	clear_young_dirty_ptes(vma, addr, ptep, nr, CYDP_CLEAR_YOUNG | CYDP_CLEAR_DIRTY);
+}
+
+/* Swap. */
+
+unsigned long rust_helper_pte_to_swp_entry(const pte_t *pte)
+{
+	return pte_to_swp_entry(*pte).val;
+}
+
+unsigned long rust_helper_radix_to_swp_entry(void *entry)
+{
+	return radix_to_swp_entry(entry).val;
+}
+
+bool rust_helper_xa_is_value(const void *entry)
+{
+	return xa_is_value(entry);
+}
+
+int rust_helper_non_swap_entry(unsigned long entry)
+{
+	return non_swap_entry((swp_entry_t) { entry });
+}
+
+int rust_helper_swap_pte_batch(pte_t *ptep, int max_nr, const pte_t *pte)
+{
+	return swap_pte_batch(ptep, max_nr, *pte);
+}
+
+#ifndef CONFIG_SWAP
+void rust_helper_free_swap_and_cache_nr(swp_entry_t entry, int nr)
+{
+	free_swap_and_cache_nr(entry, nr);
+}
+
+bool rust_helper_folio_free_swap(struct folio *folio)
+{
+	return folio_free_swap(folio);
+}
+#endif
+
+#ifdef CONFIG_SWAP
+void *rust_helper_xas_next_entry(struct xa_state *xas, unsigned long max)
+{
+	return xas_next_entry(xas, max);
+}
+
+void rust_helper_swap_read_unplug(struct swap_iocb *plug)
+{
+	swap_read_unplug(plug);
+}
+#endif
+
+void rust_helper_add_mm_counter(struct mm_struct *mm, int member, long value)
+{
+	add_mm_counter(mm, member, value);
+}
+
+void rust_helper_update_hiwater_rss(struct mm_struct *mm)
+{
+	update_hiwater_rss(mm);
+}
+
+/* TLB and secondary MMUs. */
+
+void rust_helper_tlb_start_vma(struct mmu_gather *tlb, struct vm_area_struct *vma)
+{
+	tlb_start_vma(tlb, vma);
+}
+
+void rust_helper_tlb_end_vma(struct mmu_gather *tlb, struct vm_area_struct *vma)
+{
+	tlb_end_vma(tlb, vma);
+}
+
+void rust_helper_tlb_change_page_size(struct mmu_gather *tlb, unsigned int page_size)
+{
+	tlb_change_page_size(tlb, page_size);
+}
+
+void rust_helper_tlb_remove_tlb_entries(struct mmu_gather *tlb, pte_t *ptep,
+					unsigned int nr, unsigned long addr)
+{
+	tlb_remove_tlb_entries(tlb, ptep, nr, addr);
+}
+
+void rust_helper_mmu_notifier_range_init_clear(struct mmu_notifier_range *range,
+					       struct mm_struct *mm,
+					       unsigned long start, unsigned long end)
+{
+	mmu_notifier_range_init(range, MMU_NOTIFY_CLEAR, 0, mm, start, end);
+}
+
+void rust_helper_mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
+{
+	mmu_notifier_invalidate_range_start(range);
+}
+
+void rust_helper_mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
+{
+	mmu_notifier_invalidate_range_end(range);
+}
+
+/* Folios. */
+
+void rust_helper_folio_get(struct folio *folio)
+{
+	folio_get(folio);
+}
+
+void rust_helper_folio_put(struct folio *folio)
+{
+	folio_put(folio);
+}
+
+void rust_helper_folio_lock(struct folio *folio)
+{
+	folio_lock(folio);
+}
+
+bool rust_helper_folio_trylock(struct folio *folio)
+{
+	return folio_trylock(folio);
+}
+
+bool rust_helper_folio_is_zone_device(const struct folio *folio)
+{
+	return folio_is_zone_device(folio);
+}
+
+bool rust_helper_folio_test_large(const struct folio *folio)
+{
+	return folio_test_large(folio);
+}
+
+long rust_helper_folio_nr_pages(const struct folio *folio)
+{
+	return folio_nr_pages(folio);
+}
+
+int rust_helper_folio_mapcount(const struct folio *folio)
+{
+	return folio_mapcount(folio);
+}
+
+bool rust_helper_folio_maybe_mapped_shared(struct folio *folio)
+{
+	return folio_maybe_mapped_shared(folio);
+}
+
+bool rust_helper_folio_test_anon(const struct folio *folio)
+{
+	return folio_test_anon(folio);
+}
+
+bool rust_helper_folio_test_lru(const struct folio *folio)
+{
+	return folio_test_lru(folio);
+}
+
+bool rust_helper_folio_test_active(const struct folio *folio)
+{
+	return folio_test_active(folio);
+}
+
+bool rust_helper_folio_test_unevictable(const struct folio *folio)
+{
+	return folio_test_unevictable(folio);
+}
+
+bool rust_helper_folio_test_swapcache(const struct folio *folio)
+{
+	return folio_test_swapcache(folio);
+}
+
+bool rust_helper_folio_test_dirty(const struct folio *folio)
+{
+	return folio_test_dirty(folio);
+}
+
+void rust_helper_folio_clear_dirty(struct folio *folio)
+{
+	folio_clear_dirty(folio);
+}
+
+void rust_helper_folio_set_workingset(struct folio *folio)
+{
+	folio_set_workingset(folio);
+}
+
+void rust_helper_folio_clear_referenced(struct folio *folio)
+{
+	folio_clear_referenced(folio);
+}
+
+bool rust_helper_folio_test_clear_young(struct folio *folio)
+{
+	return folio_test_clear_young(folio);
+}
+
+int rust_helper_split_folio(struct folio *folio)
+{
+	return split_folio(folio);
+}
+
+void rust_helper_folio_list_add(struct folio *folio, struct list_head *head)
+{
+	list_add(&folio->lru, head);
+}
+
+#ifdef CONFIG_MEMORY_FAILURE
+unsigned long rust_helper_page_to_pfn(const struct page *page)
+{
+	return page_to_pfn(page);
+}
+
+unsigned long rust_helper_page_size(struct page *page)
+{
+	return page_size(compound_head(page));
+}
+#endif

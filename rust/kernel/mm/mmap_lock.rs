@@ -6,12 +6,12 @@
 
 use crate::{
     bindings,
-    error::{code::EINTR, Result},
-    mm::{Mm, MmWithUser, MmapReadGuard, VmaMmapLocked, VmaMmapWrite},
+    error::{code::EINTR, Error, Result},
+    mm::{Mm, MmWithUser, MmapReadGuard, PageRange, VmaMmapLocked, VmaMmapRead, VmaMmapWrite},
     task::Task,
     types::NotThreadSafe,
 };
-use core::ops::Deref;
+use core::{ops::Deref, ptr::NonNull};
 
 // These methods are safe to call even if `mm_users` is zero.
 impl Mm {
@@ -43,6 +43,33 @@ impl MmWithUser {
             mm: self,
             _nts: NotThreadSafe,
         })
+    }
+}
+
+impl MmapReadGuard<'_> {
+    /// Faults pages of `range` in, from its start on, for writing if `write` and else for reading.
+    /// Releases the lock and takes it again where it must wait. Returns the number of pages.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` when a part is not mapped, or there is no memory; `EINVAL` when the mapping does not
+    /// allow it; `EFAULT` when a page cannot be had; `EHWPOISON` when it has failed; `EINTR`.
+    ///
+    /// C: `faultin_page_range()`.
+    pub fn faultin(&mut self, range: PageRange, write: bool) -> Result<usize> {
+        let mm = self.mm.as_raw();
+        let mut locked: crate::ffi::c_int = 1;
+        // SAFETY: By the type invariants the mmap lock is held.
+        let pages = unsafe {
+            bindings::faultin_page_range(mm, range.start(), range.end(), write, &mut locked)
+        };
+        if locked == 0 {
+            // SAFETY: The address space has users; the function released the lock.
+            // INVARIANT: The guard owns the lock again.
+            unsafe { bindings::mmap_read_lock(mm) };
+        }
+        // CAST: It is an errno, or else a number of pages.
+        usize::try_from(pages).map_err(|_| Error::from_errno(pages as crate::ffi::c_int))
     }
 }
 
@@ -99,7 +126,7 @@ pub enum MmapRead {}
 
 impl LockMode for MmapRead {
     type Guard<'mm> = MmapReadGuard<'mm>;
-    type Vma<'g> = &'g VmaMmapLocked;
+    type Vma<'g> = VmaMmapRead<'g>;
 
     #[inline]
     fn lock(mm: &MmWithUser) -> Result<MmapReadGuard<'_>> {
@@ -107,11 +134,12 @@ impl LockMode for MmapRead {
     }
 
     #[inline]
-    fn find_vma<'g>(guard: &'g mut MmapReadGuard<'_>, addr: usize) -> Option<&'g VmaMmapLocked> {
+    fn find_vma<'g>(guard: &'g mut MmapReadGuard<'_>, addr: usize) -> Option<VmaMmapRead<'g>> {
         // SAFETY: By the type invariants of the guard the mmap lock is held.
         let vma = unsafe { bindings::find_vma(guard.mm.as_raw(), addr) };
-        // SAFETY: The VMA, if any, is in the tree, and the guard is borrowed while it is used.
-        (!vma.is_null()).then(|| unsafe { VmaMmapLocked::from_raw(vma) })
+        // SAFETY: The VMA, if any, is in the tree, and the guard is borrowed exclusively while it
+        // is used.
+        NonNull::new(vma).map(|vma| unsafe { VmaMmapRead::from_raw(vma) })
     }
 
     #[inline]
@@ -135,11 +163,9 @@ impl LockMode for MmapWrite {
 
     #[inline]
     fn find_vma<'g>(guard: &'g mut MmapWriteGuard<'_>, addr: usize) -> Option<VmaMmapWrite<'g>> {
-        // SAFETY: By the type invariants of the guard the mmap lock is held.
-        let vma = unsafe { bindings::find_vma(guard.mm.as_raw(), addr) };
-        // SAFETY: The VMA, if any, is in the tree, and the guard is borrowed exclusively while it
-        // is used.
-        (!vma.is_null()).then(|| unsafe { VmaMmapWrite::from_raw(vma) })
+        // SAFETY: By the type invariants of the guard the mmap lock is held, and the guard is
+        // borrowed exclusively while the VMA is used.
+        unsafe { VmaMmapWrite::find(guard.mm.as_raw(), addr) }
     }
 
     #[inline]
@@ -155,6 +181,15 @@ mod private {
     impl Sealed for super::MmapWrite {}
 }
 
+/// Removes the tag, which the hardware ignores, from an address of the current process.
+///
+/// C: `untagged_addr()`.
+#[inline]
+pub fn untag_current(addr: usize) -> usize {
+    // SAFETY: There are no requirements; the tag mask is that of the current thread.
+    unsafe { bindings::untagged_addr(addr) }
+}
+
 /// Removes the tag from an address in `mm`.
 ///
 /// # Safety
@@ -163,8 +198,7 @@ mod private {
 #[inline]
 unsafe fn untag(mm: &MmWithUser, addr: usize) -> usize {
     if mm.is_current() {
-        // SAFETY: There are no requirements; the tag mask is that of the current thread.
-        unsafe { bindings::untagged_addr(addr) }
+        untag_current(addr)
     } else {
         // SAFETY: The address space is valid, and the caller holds its mmap lock.
         unsafe { bindings::untagged_addr_remote(mm.as_raw(), addr) }

@@ -47,6 +47,15 @@ impl PageRange {
         }
     }
 
+    /// Makes a range of an address and the address behind its end, in bytes, both at the start of a
+    /// page.
+    #[inline]
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        debug_assert!(start < end && (start | end) & !PAGE_MASK == 0);
+        // INVARIANT: The caller knows it.
+        Self { start, end }
+    }
+
     /// The address of the first page, in bytes.
     #[inline]
     pub const fn start(self) -> usize {

@@ -2,17 +2,34 @@
 
 //! The parts of [`crate::mm`] that the VMA subsystem adds.
 
+#[cfg(CONFIG_ANON_VMA_NAME)]
+mod anon_vma_name;
+mod counters;
+pub mod file;
+pub mod folio;
 mod mmap_lock;
 pub mod page_table;
+#[cfg(CONFIG_MEMORY_FAILURE)]
+pub mod poison;
 mod range;
 mod seq;
+mod swap;
 mod syscall;
+pub mod tlb;
 mod vm_flags;
 mod vma;
 
-pub use mmap_lock::{LockMode, MmapRead, MmapWrite, MmapWriteGuard};
+#[cfg(CONFIG_ANON_VMA_NAME)]
+pub use anon_vma_name::AnonVmaName;
+pub use mmap_lock::{untag_current, LockMode, MmapRead, MmapWrite, MmapWriteGuard};
 pub use range::PageRange;
 pub use seq::seq_write;
-pub use syscall::{fatal_signal_pending, restart_syscall, AddressVector};
+pub use swap::SwapEntry;
+#[cfg(CONFIG_SWAP)]
+pub use swap::SwapReader;
+pub use syscall::{
+    capable, cond_resched, fatal_signal_pending, mm_of_task_for_read, need_resched, plugged,
+    restart_syscall, task_of_pidfd, AddressVector, UserCString,
+};
 pub use vm_flags::VmFlags;
-pub use vma::{VmaMaybeGuard, VmaMmapLocked, VmaMmapWrite, VmaWrite};
+pub use vma::{Announced, VmaMaybeGuard, VmaMmapLocked, VmaMmapRead, VmaMmapWrite, VmaWrite};

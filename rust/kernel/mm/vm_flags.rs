@@ -5,7 +5,7 @@
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
 use crate::{bindings, fmt, mm::virt::vm_flags_t};
-use core::ops::{BitAnd, BitOr, Not, Sub};
+use core::ops::{BitAnd, BitOr, BitXor, Not, Sub};
 
 /// The flags of a VMA: a typed `vm_flags_t`.
 ///
@@ -235,6 +235,16 @@ vm_flags! {
 }
 
 impl VmFlags {
+    /// What advice may change: how the memory is to be handled, not what it is or who may use it.
+    pub const ADVISABLE: Self = Self::SEQ_READ
+        .union(Self::RAND_READ)
+        .union(Self::DONTCOPY)
+        .union(Self::WIPEONFORK)
+        .union(Self::DONTDUMP)
+        .union(Self::MERGEABLE)
+        .union(Self::HUGEPAGE)
+        .union(Self::NOHUGEPAGE);
+
     /// No flag.
     #[inline]
     pub const fn empty() -> Self {
@@ -319,6 +329,15 @@ impl BitAnd for VmFlags {
     #[inline]
     fn bitand(self, other: Self) -> Self {
         self.intersection(other)
+    }
+}
+
+impl BitXor for VmFlags {
+    type Output = Self;
+
+    #[inline]
+    fn bitxor(self, other: Self) -> Self {
+        Self(self.0 ^ other.0)
     }
 }
 

@@ -4,9 +4,9 @@
 //!
 //! error: E0451
 
-use kernel::mm::{VmaMmapWrite, VmaWrite};
+use kernel::mm::{VmaMmapLocked, VmaWrite};
 
 /// Tries it.
-pub fn attempt(vma: VmaMmapWrite<'_>) -> VmaWrite<'_> {
+pub fn attempt(vma: &VmaMmapLocked) -> VmaWrite<'_> {
     VmaWrite { vma }
 }

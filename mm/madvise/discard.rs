@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Advice that gives memory back: `MADV_DONTNEED`, `MADV_DONTNEED_LOCKED`, `MADV_FREE`.
+
+use super::behavior::VmaRead;
+use kernel::{
+    mm::folio::{lru_add_drain, Folio},
+    mm::page_table::{walk, Entries, Entry, HugePage, PresentEntry, Step, Table, Visitor},
+    mm::tlb::{notify_clear, MmuGather},
+    mm::{cond_resched, virt::VmaRef, Announced, PageRange, VmFlags},
+    prelude::*,
+};
+
+/// `MADV_DONTNEED`: drops the memory in `range`, a part of `vma`, at once. Returns the address from
+/// which to go on.
+///
+/// # Errors
+///
+/// - `EINVAL` when the VMA is locked, or maps page frames without pages.
+/// - `EINVAL` when it is one of hugetlb and `range` does not begin at a huge page. At its end it
+///   is cut down to whole huge pages.
+/// - `ENOMEM` when the VMA is gone after userfaultfd was told of the removal.
+///
+/// C: `madvise_dontneed_free()` of `mm/madvise.c`.
+pub(super) fn dont_need(
+    vma: VmaRead<'_>,
+    range: PageRange,
+    tlb: &mut MmuGather<'_>,
+) -> Result<usize> {
+    const UNFIT: VmFlags = VmFlags::PFNMAP.union(VmFlags::LOCKED);
+    discard(
+        vma,
+        range,
+        |vma, range| check_zap(vma, range, UNFIT),
+        |vma, range| zap(vma, range, tlb),
+    )
+}
+
+/// `MADV_DONTNEED_LOCKED`: as [`dont_need`], but takes locked memory, too.
+///
+/// # Errors
+///
+/// As [`dont_need`].
+pub(super) fn dont_need_locked(
+    vma: VmaRead<'_>,
+    range: PageRange,
+    tlb: &mut MmuGather<'_>,
+) -> Result<usize> {
+    const UNFIT: VmFlags = VmFlags::PFNMAP;
+    discard(
+        vma,
+        range,
+        |vma, range| check_zap(vma, range, UNFIT),
+        |vma, range| zap(vma, range, tlb),
+    )
+}
+
+/// `MADV_FREE`: lets the memory in `range`, a part of `vma`, be dropped when memory is short, unless
+/// it is written to before. What is in swap is dropped at once. Returns the address from which to
+/// go on.
+///
+/// # Errors
+///
+/// - `EINVAL` when the VMA is not private anonymous memory, or is locked.
+/// - `ENOMEM` when the VMA is gone after userfaultfd was told of the removal.
+///
+/// C: `madvise_free_single_vma()` of `mm/madvise.c`.
+pub(super) fn free(vma: VmaRead<'_>, range: PageRange, tlb: &mut MmuGather<'_>) -> Result<usize> {
+    const UNFIT: VmFlags = VmFlags::PFNMAP
+        .union(VmFlags::LOCKED)
+        .union(VmFlags::HUGETLB);
+    let check = |vma: &VmaRef, range: PageRange| match vma.vm_flags().intersects(UNFIT) {
+        true => Err(EINVAL),
+        false => Ok(Some(range)),
+    };
+    discard(vma, range, check, |vma, range| {
+        if !vma.is_anonymous() {
+            return Err(EINVAL);
+        }
+        lru_add_drain();
+        vma.mm().update_hiwater_rss();
+        notify_clear(vma, range, || {
+            tlb.of_vma(vma, |tlb| walk(vma, range, &mut Free { tlb }))
+        })
+        .map(drop)
+    })
+}
+
+/// Tells userfaultfd of the removal and does it. `check` says which part of a range is to be
+/// removed. It is asked again when the lock was released meanwhile, as the VMA may be another one.
+fn discard(
+    vma: VmaRead<'_>,
+    range: PageRange,
+    check: impl Fn(&VmaRef, PageRange) -> Result<Option<PageRange>>,
+    work: impl FnOnce(&VmaRef, PageRange) -> Result,
+) -> Result<usize> {
+    let Some(part) = check(&vma, range)? else {
+        return Ok(range.end());
+    };
+    let vma = match vma {
+        // A VMA that userfaultfd watches is not under this lock.
+        VmaRead::Vma(vma) => return work(vma, part).map(|()| range.end()),
+        VmaRead::Mmap(vma) => vma,
+    };
+    match vma.announce_removal(part) {
+        Announced::Same(vma) => work(&vma, part).map(|()| range.end()),
+        Announced::LockDropped(vma) => {
+            let vma = vma.ok_or(ENOMEM)?;
+            let Some(part) = check(&vma, part)? else {
+                return Ok(part.start());
+            };
+            // The VMA may end earlier now. What is behind it is looked at next.
+            let Some(part) = part.clamp(part.start(), vma.end()) else {
+                return Ok(part.start());
+            };
+            work(&vma, part).map(|()| part.end())
+        }
+    }
+}
+
+/// Returns the part of `range` that `MADV_DONTNEED` takes from a VMA, if any, which must have none
+/// of the flags `unfit`.
+///
+/// C: `madvise_dontneed_free_valid_vma()` of `mm/madvise.c`.
+fn check_zap(vma: &VmaRef, range: PageRange, unfit: VmFlags) -> Result<Option<PageRange>> {
+    let Some(size) = vma.hugetlb_page_size() else {
+        return match vma.vm_flags().intersects(unfit) {
+            true => Err(EINVAL),
+            false => Ok(Some(range)),
+        };
+    };
+    if range.start() & (size - 1) != 0 {
+        return Err(EINVAL);
+    }
+    // The caller may not know of huge pages. Better too little is lost than too much.
+    Ok(range.clamp(range.start(), range.end() & !(size - 1)))
+}
+
+/// Drops the memory in `range`. Never fails.
+fn zap(vma: &VmaRef, range: PageRange, tlb: &mut MmuGather<'_>) -> Result {
+    tlb.zap(vma, range);
+    Ok(())
+}
+
+/// Marks the pages of a range as free to be dropped.
+struct Free<'a, 'mm> {
+    tlb: &'a mut MmuGather<'mm>,
+}
+
+impl Visitor<VmaRef> for Free<'_, '_> {
+    fn huge(&mut self, page: &HugePage<'_, VmaRef>) -> Result<Step> {
+        #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+        if page.free(self.tlb) {
+            return Ok(Step::Next);
+        }
+        self.table(page.as_table())
+    }
+
+    fn table(&mut self, table: &Table<'_, VmaRef>) -> Result<Step> {
+        let mut swapped = 0;
+        self.tlb.change_to_pages();
+        if let Some(entries) = table.lock(table.range().start()) {
+            self.free_entries(table, entries, &mut swapped);
+        } else {
+            return Ok(Step::Next);
+        }
+        if swapped > 0 {
+            table.vma().mm().uncount_swapped(swapped);
+        }
+        cond_resched();
+        Ok(Step::Next)
+    }
+}
+
+impl Free<'_, '_> {
+    fn free_entries<'t>(
+        &mut self,
+        table: &'t Table<'t, VmaRef>,
+        mut entries: Entries<'t, VmaRef>,
+        swapped: &mut usize,
+    ) {
+        while let Some(entry) = entries.current() {
+            let mut n = 1;
+            match entry {
+                Entry::Swap(entry) => {
+                    n = entry.free(self.tlb);
+                    *swapped += n;
+                }
+                Entry::Poisoned(entry) => entry.clear(self.tlb),
+                Entry::Present(mut entry) => {
+                    if let Some(folio) = entry.folio() {
+                        if folio.is_large() {
+                            n = entry.batch(folio);
+                            if n < folio.nr_pages() {
+                                // Only a folio that is in the range as a whole can be marked.
+                                let locked = (!folio.maybe_mapped_shared())
+                                    .then(|| folio.try_lock())
+                                    .flatten();
+                                let Some(locked) = locked.map(|locked| locked.into_owned()) else {
+                                    entries.advance(n);
+                                    continue;
+                                };
+                                let addr = entries.addr();
+                                drop(entries);
+                                let is_split = locked.split().is_ok();
+                                let Some(relocked) = table.lock(addr) else {
+                                    return;
+                                };
+                                entries = relocked;
+                                entries.advance(if is_split { 0 } else { n });
+                                continue;
+                            }
+                        }
+                        self.free_folio(&entry, folio, n);
+                    }
+                }
+                Entry::Empty(_) | Entry::Guard(_) | Entry::Other => {}
+            }
+            match n {
+                1 => entries.next(),
+                n => entries.advance(n),
+            }
+        }
+    }
+
+    /// Marks a folio, all of whose pages are mapped by `n` entries, unless it is in use elsewhere.
+    #[inline(always)]
+    fn free_folio(&mut self, entry: &PresentEntry<'_, VmaRef>, folio: &Folio, n: usize) {
+        if folio.is_in_swap_cache() || folio.is_dirty() {
+            let Some(locked) = folio.try_lock() else {
+                return;
+            };
+            if !folio.is_mapped_once_per_page() {
+                return;
+            }
+            if folio.is_in_swap_cache() && !locked.free_swap() {
+                return;
+            }
+            locked.clear_dirty();
+        }
+        if entry.is_young() || entry.is_dirty() {
+            entry.clear_young_dirty(n, self.tlb);
+        }
+        folio.mark_lazyfree();
+    }
+}

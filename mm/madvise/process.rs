@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `process_madvise()`: advice for a vector of ranges, in this or another process.
+
+use super::{advise_vector, Behavior};
+use kernel::{
+    bindings::CAP_SYS_NICE,
+    mm::{capable, mm_of_task_for_read, task_of_pidfd, AddressVector},
+    prelude::*,
+};
+
+/// Applies advice to the `count` ranges of the vector at `vector`, in the process of `pidfd`.
+///
+/// Returns the number of bytes in the ranges that were processed. It is less than the sum of all
+/// when there was an error behind the first range.
+///
+/// # Errors
+///
+/// - `EINVAL` when `flags` is not zero.
+/// - Those of [`AddressVector::import`], [`task_of_pidfd`], and [`mm_of_task_for_read`].
+/// - `EINVAL` when the process is another one and the advice is not for others.
+/// - `EPERM` when it is another one and the current thread lacks `CAP_SYS_NICE`.
+/// - `EINVAL` when the advice is unknown and there is a range.
+/// - Those of [`advise`] for the first range.
+///
+/// C: `process_madvise()` of `mm/madvise.c`.
+///
+/// [`advise`]: super::advise
+pub(crate) fn process_madvise(
+    pidfd: c_int,
+    vector: UserPtr,
+    count: usize,
+    behavior: c_int,
+    flags: c_uint,
+) -> Result<usize> {
+    if flags != 0 {
+        return Err(EINVAL);
+    }
+    AddressVector::import(vector, count, |vector| {
+        let task = task_of_pidfd(pidfd)?;
+        let mm = mm_of_task_for_read(&task)?;
+        let behavior = Behavior::try_from(behavior);
+        if !mm.is_current() {
+            if !behavior.is_ok_and(|behavior| behavior.row().remote) {
+                return Err(EINVAL);
+            }
+            if !capable(CAP_SYS_NICE) {
+                return Err(EPERM);
+            }
+        }
+        match behavior {
+            Ok(behavior) => advise_vector(&mm, vector, behavior),
+            Err(_) if vector.remaining() == 0 => Ok(0),
+            Err(e) => Err(e),
+        }
+    })
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Advice to reclaim memory: `MADV_COLD` and `MADV_PAGEOUT`.
+
+use kernel::{
+    mm::folio::{lru_add_drain, Folio, IsolatedFolios},
+    mm::page_table::{walk, Entries, Entry, HugePage, PresentEntry, Step, Table, Visitor},
+    mm::tlb::MmuGather,
+    mm::{cond_resched, fatal_signal_pending, need_resched},
+    mm::{virt::VmaRef, PageRange, VmFlags, VmaMmapLocked},
+    prelude::*,
+};
+
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+use kernel::types::ARef;
+
+/// The number of entries after which others may have the processor, and the page table.
+///
+/// C: `SWAP_CLUSTER_MAX`.
+const BATCH: usize = 32;
+
+/// `MADV_COLD`: makes the memory in `range`, a part of `vma`, the first to be reclaimed.
+///
+/// # Errors
+///
+/// `EINVAL` when the VMA has memory that is not reclaimed: locked, of hugetlb, or page frames without
+/// pages; `EINTR` when a fatal signal is pending.
+///
+/// C: `madvise_cold()` of `mm/madvise.c`.
+pub(super) fn cold(vma: &VmaMmapLocked, range: PageRange) -> Result {
+    check(vma)?;
+    reclaim::<false>(vma, range, false)
+}
+
+/// `MADV_PAGEOUT`: reclaims the memory in `range`, a part of `vma`, now.
+///
+/// To write the pages of a file out is for those who may write the file. For others it would show
+/// what other processes have of it in memory. Their private copies they may write out.
+///
+/// # Errors
+///
+/// Those of [`cold`].
+///
+/// C: `madvise_pageout()` of `mm/madvise.c`.
+pub(super) fn page_out(vma: &VmaMmapLocked, range: PageRange) -> Result {
+    check(vma)?;
+    let anonymous_only = match vma.is_anonymous() {
+        true => false,
+        false => !vma.file().is_some_and(|file| file.is_owned_or_writable()),
+    };
+    if anonymous_only && vma.vm_flags().intersects(VmFlags::MAYSHARE) {
+        return Ok(());
+    }
+    reclaim::<true>(vma, range, anonymous_only)
+}
+
+/// C: `can_madv_lru_vma()` of `mm/madvise.c`.
+fn check(vma: &VmaRef) -> Result {
+    const UNFIT: VmFlags = VmFlags::LOCKED
+        .union(VmFlags::PFNMAP)
+        .union(VmFlags::HUGETLB);
+    match vma.vm_flags().intersects(UNFIT) {
+        true => Err(EINVAL),
+        false => Ok(()),
+    }
+}
+
+fn reclaim<const PAGE_OUT: bool>(vma: &VmaRef, range: PageRange, anonymous_only: bool) -> Result {
+    lru_add_drain();
+    MmuGather::scope(vma.mm(), |tlb| {
+        tlb.of_vma(vma, |tlb| {
+            let mut visitor = Reclaim::<PAGE_OUT> {
+                tlb,
+                anonymous_only,
+            };
+            walk(vma, range, &mut visitor)
+        })
+    })
+    .map(drop)
+}
+
+/// Reclaims the folios of a range that no one else has mapped: now if `PAGE_OUT`, and else before
+/// all others.
+struct Reclaim<'a, 'mm, const PAGE_OUT: bool> {
+    tlb: &'a mut MmuGather<'mm>,
+    /// Whether the pages of the file are to be left alone.
+    anonymous_only: bool,
+}
+
+impl<const PAGE_OUT: bool> Visitor<VmaRef> for Reclaim<'_, '_, PAGE_OUT> {
+    #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+    fn huge(&mut self, page: &HugePage<'_, VmaRef>) -> Result<Step> {
+        check_signal()?;
+        self.tlb.change_to_huge_pages();
+        let split = collect::<PAGE_OUT, _>(|list| {
+            let locked = page.lock()?;
+            let folio = locked.folio()?;
+            if folio.maybe_mapped_shared() || (self.anonymous_only && !folio.is_anon()) {
+                return None;
+            }
+            if !page.is_whole() {
+                return Some(ARef::from(folio));
+            }
+            if !PAGE_OUT {
+                locked.clear_young(self.tlb);
+            }
+            reclaim_folio(folio, list);
+            None
+        });
+        Ok(match split.map(|folio| Folio::lock(folio).split()) {
+            Some(Ok(())) => Step::Again,
+            _ => Step::Next,
+        })
+    }
+
+    #[cfg(not(CONFIG_TRANSPARENT_HUGEPAGE))]
+    fn huge(&mut self, _: &HugePage<'_, VmaRef>) -> Result<Step> {
+        Ok(Step::Next)
+    }
+
+    fn table(&mut self, table: &Table<'_, VmaRef>) -> Result<Step> {
+        check_signal()?;
+        self.tlb.change_to_pages();
+        let is_table = collect::<PAGE_OUT, _>(|list| match table.lock(table.range().start()) {
+            Some(entries) => {
+                self.reclaim_entries(table, entries, list);
+                true
+            }
+            None => false,
+        });
+        if is_table {
+            cond_resched();
+        }
+        Ok(Step::Next)
+    }
+}
+
+impl<const PAGE_OUT: bool> Reclaim<'_, '_, PAGE_OUT> {
+    fn reclaim_entries<'t>(
+        &mut self,
+        table: &'t Table<'t, VmaRef>,
+        mut entries: Entries<'t, VmaRef>,
+        list: &mut Option<&mut IsolatedFolios<'_>>,
+    ) {
+        let mut visited = 0;
+        loop {
+            visited += 1;
+            if visited == BATCH {
+                visited = 0;
+                if need_resched() {
+                    let addr = entries.addr();
+                    drop(entries);
+                    cond_resched();
+                    match table.lock(addr) {
+                        Some(relocked) => entries = relocked,
+                        None => return,
+                    }
+                    continue;
+                }
+            }
+            let mut n = 1;
+            let Some(entry) = entries.current() else {
+                return;
+            };
+            let Entry::Present(mut entry) = entry else {
+                entries.next();
+                continue;
+            };
+            let Some(folio) = entry.folio() else {
+                entries.next();
+                continue;
+            };
+            if folio.is_large() {
+                n = entry.batch(folio);
+                if n < folio.nr_pages() {
+                    // Only a folio that is in the range as a whole can be reclaimed.
+                    let locked = match self.may_split(folio) {
+                        true => folio.try_lock().map(|locked| locked.into_owned()),
+                        false => None,
+                    };
+                    let Some(locked) = locked else {
+                        entries.advance(n);
+                        continue;
+                    };
+                    let addr = entries.addr();
+                    drop(entries);
+                    let is_split = locked.split().is_ok();
+                    match table.lock(addr) {
+                        Some(relocked) => entries = relocked,
+                        None => return,
+                    }
+                    entries.advance(if is_split { 0 } else { n });
+                    continue;
+                }
+            }
+            self.reclaim_mapped(&entry, folio, n, list);
+            match n {
+                1 => entries.next(),
+                n => entries.advance(n),
+            }
+        }
+    }
+
+    fn may_split(&self, folio: &Folio) -> bool {
+        !folio.maybe_mapped_shared() && (!self.anonymous_only || folio.is_anon())
+    }
+
+    /// Reclaims a folio, all of whose pages are mapped by `n` entries, unless it is in use elsewhere.
+    #[inline(always)]
+    fn reclaim_mapped(
+        &mut self,
+        entry: &PresentEntry<'_, VmaRef>,
+        folio: &Folio,
+        n: usize,
+        list: &mut Option<&mut IsolatedFolios<'_>>,
+    ) {
+        if !folio.is_on_lru() || !folio.is_mapped_once_per_page() {
+            return;
+        }
+        if self.anonymous_only && !folio.is_anon() {
+            return;
+        }
+        if !PAGE_OUT && entry.is_young() {
+            entry.clear_young(n, self.tlb);
+        }
+        reclaim_folio(folio, list);
+    }
+}
+
+/// Calls `work` with the list of the folios that are to be reclaimed after it, if they are.
+#[inline]
+fn collect<const PAGE_OUT: bool, R>(
+    work: impl FnOnce(&mut Option<&mut IsolatedFolios<'_>>) -> R,
+) -> R {
+    if PAGE_OUT {
+        IsolatedFolios::reclaim(|list| work(&mut Some(list)))
+    } else {
+        work(&mut None)
+    }
+}
+
+/// Puts a folio on the list, or, without one, makes it the first to be reclaimed.
+#[inline(always)]
+fn reclaim_folio(folio: &Folio, list: &mut Option<&mut IsolatedFolios<'_>>) {
+    // Reclaim takes no folio that looks used. That it was used is lost to those who track idle pages.
+    folio.clear_referenced();
+    folio.test_clear_young();
+    if folio.is_active() {
+        folio.set_workingset();
+    }
+    match list {
+        Some(list) => list.isolate(folio),
+        None => folio.deactivate(),
+    }
+}
+
+fn check_signal() -> Result {
+    match fatal_signal_pending() {
+        true => Err(EINTR),
+        false => Ok(()),
+    }
+}

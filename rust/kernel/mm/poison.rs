@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory that fails, on request.
+//!
+//! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
+
+use crate::{
+    bindings, c_str,
+    error::{to_result, Error, Result},
+    ffi::c_int,
+    str::CStr,
+};
+use core::ptr::null_mut;
+
+/// A page of the current process, with a reference.
+///
+/// # Invariants
+///
+/// `page` is valid, and this owns a reference to it.
+pub struct UserPage {
+    page: *mut bindings::page,
+    addr: usize,
+}
+
+impl UserPage {
+    /// Finds, or faults in, the page at `addr`, an address in the current process; may sleep.
+    /// `None` when there is none to be had.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` when nothing is mapped there, `EHWPOISON` when the page has failed already, `EINTR`.
+    ///
+    /// C: `get_user_pages_fast()`.
+    pub fn get(addr: usize) -> Result<Option<Self>> {
+        let mut page = null_mut();
+        // SAFETY: There is room for one page.
+        match unsafe { bindings::get_user_pages_fast(addr, 1, 0, &mut page) } {
+            // INVARIANT: The function returned one page with a reference.
+            1 => Ok(Some(Self { page, addr })),
+            0 => Ok(None),
+            errno => Err(Error::from_errno(errno)),
+        }
+    }
+
+    /// The size of the folio that the page is in, in bytes.
+    ///
+    /// C: `page_size()` of `compound_head()`.
+    pub fn folio_size(&self) -> usize {
+        // SAFETY: By the type invariants the page is valid.
+        unsafe { bindings::page_size(self.page) }
+    }
+
+    /// Handles the page as if the hardware had reported that it failed for good: whoever uses it is
+    /// killed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the C function `memory_failure()`. That it has nothing to do is no error.
+    pub fn fail(self) -> Result {
+        let pfn = self.report(c_str!(
+            "\x016Injecting memory failure for pfn %#lx at process virtual address %#lx\n"
+        ));
+        let flags = bindings::mf_flags_MF_ACTION_REQUIRED
+            | bindings::mf_flags_MF_COUNT_INCREASED
+            | bindings::mf_flags_MF_SW_SIMULATED;
+        // SAFETY: The page is valid, and the function takes our reference over, as the flag says.
+        // CAST: The flags are small.
+        let status = unsafe { bindings::memory_failure(pfn, flags as c_int) };
+        // CAST: An errno is small.
+        if status == -(bindings::EOPNOTSUPP as c_int) {
+            return Ok(());
+        }
+        to_result(status)
+    }
+
+    /// Moves the content elsewhere, where possible, and takes the page out of use.
+    ///
+    /// # Errors
+    ///
+    /// Those of the C function `soft_offline_page()`.
+    pub fn soft_offline(self) -> Result {
+        let pfn = self.report(c_str!(
+            "\x016Soft offlining pfn %#lx at process virtual address %#lx\n"
+        ));
+        // SAFETY: The page is valid, and the function takes our reference over, as the flag says.
+        // CAST: The flag is small.
+        to_result(unsafe {
+            bindings::soft_offline_page(pfn, bindings::mf_flags_MF_COUNT_INCREASED as c_int)
+        })
+    }
+
+    /// Prints a message, which has two `%lx`: for the number of the page frame, which is returned,
+    /// and for the address. The caller takes over the reference.
+    fn report(self, format: &'static CStr) -> usize {
+        // SAFETY: By the type invariants the page is valid.
+        let pfn = unsafe { bindings::page_to_pfn(self.page) };
+        // SAFETY: The format is followed by what it asks for.
+        unsafe { bindings::_printk(format.as_char_ptr(), pfn, self.addr) };
+        pfn
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A folio that was found in a page table is kept by the lock of the table.
+//!
+//! error: E0505
+
+use kernel::mm::{
+    page_table::{Entries, Entry},
+    virt::VmaRef,
+};
+
+/// Tries it.
+pub fn attempt(mut entries: Entries<'_, VmaRef>) -> bool {
+    let Some(Entry::Present(entry)) = entries.current() else {
+        return false;
+    };
+    let Some(folio) = entry.folio() else {
+        return false;
+    };
+    drop(entries);
+    folio.is_large()
+}
