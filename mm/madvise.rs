@@ -141,24 +141,20 @@ fn with_locks<R>(
         Work::MmapRead(work) => {
             let mut guard = MmapRead::lock(mm)?;
             body(&mut |range, _| {
-                plugged(|| {
-                    for_each_vma::<MmapRead>(&mut guard, range, |vma, part| {
-                        permit(&vma)?;
-                        work(&vma, part)?;
-                        Ok(part.end())
-                    })
+                advise_each_vma::<MmapRead>(&mut guard, range, |vma, part| {
+                    permit(&vma)?;
+                    work(&vma, part)?;
+                    Ok(part.end())
                 })
             })
         }
         Work::MmapReadReleased(work) => {
             let mut guard = MmapRead::lock(mm)?;
             body(&mut |range, _| {
-                plugged(|| {
-                    for_each_vma::<MmapRead>(&mut guard, range, |vma, part| {
-                        permit(&vma)?;
-                        work(vma, part)?;
-                        Ok(part.end())
-                    })
+                advise_each_vma::<MmapRead>(&mut guard, range, |vma, part| {
+                    permit(&vma)?;
+                    work(vma, part)?;
+                    Ok(part.end())
                 })
             })
         }
@@ -166,11 +162,9 @@ fn with_locks<R>(
             let mut guard = None;
             MmuGather::scope(mm, |tlb| {
                 body(&mut |range, _| {
-                    plugged(|| {
-                        for_one_or_each_vma(mm, &mut guard, range, |vma, part| {
-                            permit(&vma)?;
-                            Ok(work(vma, part, tlb)?)
-                        })
+                    advise_one_or_each_vma(mm, &mut guard, range, |vma, part| {
+                        permit(&vma)?;
+                        Ok(work(vma, part, tlb)?)
                     })
                 })
             })
@@ -178,23 +172,19 @@ fn with_locks<R>(
         Work::Install(work) => {
             let mut guard = MmapWrite::lock(mm)?;
             body(&mut |range, _| {
-                plugged(|| {
-                    for_each_vma::<MmapWrite>(&mut guard, range, |vma, part| {
-                        permit(&vma)?;
-                        work(vma, part)?;
-                        Ok(part.end())
-                    })
+                advise_each_vma::<MmapWrite>(&mut guard, range, |vma, part| {
+                    permit(&vma)?;
+                    work(vma, part)?;
+                    Ok(part.end())
                 })
             })
         }
         Work::Flags(change) => {
             let mut guard = MmapWrite::lock(mm)?;
             body(&mut |range, _| {
-                plugged(|| {
-                    for_each_vma::<MmapWrite>(&mut guard, range, |vma, part| {
-                        permit(&vma)?;
-                        Ok(flags::update(vma, part, change)?)
-                    })
+                advise_each_vma::<MmapWrite>(&mut guard, range, |vma, part| {
+                    permit(&vma)?;
+                    Ok(flags::update(vma, part, change)?)
                 })
             })
         }
@@ -218,6 +208,17 @@ fn untag<L: LockMode>(guard: &L::Guard<'_>, range: PageRange) -> Result<PageRang
     range.moved_to(L::untag(guard, range.start())).ok_or(EINVAL)
 }
 
+/// As [`for_each_vma`], for an address as the user passed it, and with the requests to disks
+/// submitted together.
+fn advise_each_vma<L: LockMode>(
+    guard: &mut L::Guard<'_>,
+    range: PageRange,
+    apply: impl FnMut(L::Vma<'_>, PageRange) -> Result<usize, Failure>,
+) -> Result<(), Failure> {
+    let range = untag::<L>(guard, range)?;
+    plugged(|| for_each_vma::<L>(guard, range, apply))
+}
+
 /// Applies `apply` to each VMA in `range`, with the part of the range that lies in it. It returns
 /// the address from which to go on.
 ///
@@ -231,7 +232,6 @@ fn for_each_vma<L: LockMode>(
     range: PageRange,
     mut apply: impl FnMut(L::Vma<'_>, PageRange) -> Result<usize, Failure>,
 ) -> Result<(), Failure> {
-    let range = untag::<L>(guard, range)?;
     let mut addr = range.start();
     let mut has_hole = false;
     while addr < range.end() {
@@ -248,14 +248,14 @@ fn for_each_vma<L: LockMode>(
     Ok(())
 }
 
-/// As [`for_each_vma`], but takes the read lock of the VMA alone if the range is in one VMA, and
+/// As [`advise_each_vma`], but takes the read lock of the VMA alone if the range is in one VMA, and
 /// the mmap lock is not held already. `guard` keeps the mmap lock if it was taken.
 ///
 /// Userfaultfd is told of what is removed, and its answer is awaited without the mmap lock. So what
 /// it watches needs that lock.
 ///
 /// C: `try_vma_read_lock()` of `mm/madvise.c`.
-fn for_one_or_each_vma<'mm>(
+fn advise_one_or_each_vma<'mm>(
     mm: &'mm MmWithUser,
     guard: &mut Option<MmapReadGuard<'mm>>,
     range: PageRange,
@@ -265,7 +265,7 @@ fn for_one_or_each_vma<'mm>(
         let range = range.moved_to(untag_current(range.start())).ok_or(EINVAL)?;
         if let Some(vma) = mm.lock_vma_under_rcu(range.start()) {
             if range.end() <= vma.end() && !vma.userfaultfd_armed() {
-                return apply(VmaRead::Vma(&vma), range).map(drop);
+                return plugged(|| apply(VmaRead::Vma(&vma), range).map(drop));
             }
         }
     }
@@ -273,5 +273,5 @@ fn for_one_or_each_vma<'mm>(
         Some(guard) => guard,
         None => guard.insert(MmapRead::lock(mm)?),
     };
-    for_each_vma::<MmapRead>(guard, range, |vma, part| apply(VmaRead::Mmap(vma), part))
+    advise_each_vma::<MmapRead>(guard, range, |vma, part| apply(VmaRead::Mmap(vma), part))
 }

@@ -41,6 +41,7 @@ pub(crate) fn set(mm: &MmWithUser, start: usize, len: usize, name: Option<UserPt
         return Ok(());
     };
     let mut guard = MmapWrite::lock(mm)?;
+    // A tag is not taken off the address: with one, nothing is mapped there.
     for_each_vma::<MmapWrite>(&mut guard, range, |vma, part| {
         Ok(set_one(vma, part, name.as_deref()).map_err(try_again)?)
     })
