@@ -36,7 +36,7 @@ pub(super) fn will_need(vma: VmaMmapRead<'_>, range: PageRange) -> Result {
     let file = ARef::from(file);
     let offset = vma.byte_offset(range.start());
     // It is advice: what the file system says of it is of no interest.
-    let _ = vma.unlocked(|| file.will_need(offset, range.size()));
+    let _ = vma.unlocked(move || file.will_need(offset, range.size()));
     Ok(())
 }
 
@@ -62,7 +62,7 @@ pub(super) fn remove(vma: VmaMmapRead<'_>, range: PageRange) -> Result {
     }
     let file = ARef::from(file);
     let offset = vma.byte_offset(range.start());
-    vma.unlocked_for_removal(range, || file.punch_hole(offset, range.size()))
+    vma.unlocked_for_removal(range, move || file.punch_hole(offset, range.size()))
 }
 
 #[cfg(CONFIG_SWAP)]

@@ -24,12 +24,13 @@ const BATCH: usize = 32;
 /// # Errors
 ///
 /// `EINVAL` when the VMA has memory that is not reclaimed: locked, of hugetlb, or page frames without
-/// pages; `EINTR` when a fatal signal is pending.
+/// pages. That a fatal signal ended the work is no error: no one is left to see it.
 ///
 /// C: `madvise_cold()` of `mm/madvise.c`.
 pub(super) fn cold(vma: &VmaMmapLocked, range: PageRange) -> Result {
     check(vma)?;
-    reclaim::<false>(vma, range, false)
+    reclaim::<false>(vma, range, false);
+    Ok(())
 }
 
 /// `MADV_PAGEOUT`: reclaims the memory in `range`, a part of `vma`, now.
@@ -51,7 +52,8 @@ pub(super) fn page_out(vma: &VmaMmapLocked, range: PageRange) -> Result {
     if anonymous_only && vma.vm_flags().intersects(VmFlags::MAYSHARE) {
         return Ok(());
     }
-    reclaim::<true>(vma, range, anonymous_only)
+    reclaim::<true>(vma, range, anonymous_only);
+    Ok(())
 }
 
 /// C: `can_madv_lru_vma()` of `mm/madvise.c`.
@@ -65,7 +67,7 @@ fn check(vma: &VmaRef) -> Result {
     }
 }
 
-fn reclaim<const PAGE_OUT: bool>(vma: &VmaRef, range: PageRange, anonymous_only: bool) -> Result {
+fn reclaim<const PAGE_OUT: bool>(vma: &VmaRef, range: PageRange, anonymous_only: bool) {
     lru_add_drain();
     MmuGather::scope(vma.mm(), |tlb| {
         tlb.of_vma(vma, |tlb| {
@@ -73,10 +75,10 @@ fn reclaim<const PAGE_OUT: bool>(vma: &VmaRef, range: PageRange, anonymous_only:
                 tlb,
                 anonymous_only,
             };
-            walk(vma, range, &mut visitor)
+            // The visitor fails for a fatal signal only.
+            let _ = walk(vma, range, &mut visitor);
         })
-    })
-    .map(drop)
+    });
 }
 
 /// Reclaims the folios of a range that no one else has mapped: now if `PAGE_OUT`, and else before
@@ -143,7 +145,7 @@ impl<const PAGE_OUT: bool> Reclaim<'_, '_, PAGE_OUT> {
         list: &mut Option<&mut IsolatedFolios<'_>>,
     ) {
         let mut visited = 0;
-        loop {
+        while entries.addr() < table.range().end() {
             visited += 1;
             if visited == BATCH {
                 visited = 0;

@@ -340,7 +340,7 @@ struct folio *rust_helper_huge_pmd_folio(pmd_t *pmd)
 
 bool rust_helper_huge_pmd_young(pmd_t *pmd)
 {
-	return pmd_young(*pmd);
+	return pmd_present(*pmd) && pmd_young(*pmd);
 }
 
 void rust_helper_huge_pmd_mkold(struct mmu_gather *tlb, struct vm_area_struct *vma,

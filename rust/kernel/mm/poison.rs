@@ -95,7 +95,10 @@ impl UserPage {
         // SAFETY: By the type invariants the page is valid.
         let pfn = unsafe { bindings::page_to_pfn(self.page) };
         // SAFETY: The format is followed by what it asks for.
+        #[cfg(CONFIG_PRINTK)]
         unsafe { bindings::_printk(format.as_char_ptr(), pfn, self.addr) };
+        #[cfg(not(CONFIG_PRINTK))]
+        let _ = (format, self.addr);
         pfn
     }
 }
