@@ -29,7 +29,7 @@ pub(crate) mod process;
 mod reclaim;
 
 pub(crate) use behavior::Behavior;
-use behavior::{VmaRead, Work};
+use behavior::{Row, VmaRead, Work};
 
 /// Why advice could not be applied to a VMA.
 enum Failure {
@@ -124,10 +124,6 @@ fn with_locks<R>(
     body: impl FnOnce(&mut dyn FnMut(PageRange, usize) -> Result<(), Failure>) -> R,
 ) -> Result<R> {
     let row = behavior.row();
-    let permit = |vma: &VmaRef| match row.discards && !may_discard(vma) {
-        true => Err(EPERM),
-        false => Ok(()),
-    };
     Ok(match row.work {
         #[cfg(CONFIG_MEMORY_FAILURE)]
         Work::Unlocked(work) => body(&mut |range, len| Ok(work(range.start(), len)?)),
@@ -141,8 +137,7 @@ fn with_locks<R>(
         Work::MmapRead(work) => {
             let mut guard = MmapRead::lock(mm)?;
             body(&mut |range, _| {
-                advise_each_vma::<MmapRead>(&mut guard, range, |vma, part| {
-                    permit(&vma)?;
+                advise_each_vma::<MmapRead>(&mut guard, range, row, |vma, part| {
                     work(&vma, part)?;
                     Ok(part.end())
                 })
@@ -151,8 +146,7 @@ fn with_locks<R>(
         Work::MmapReadReleased(work) => {
             let mut guard = MmapRead::lock(mm)?;
             body(&mut |range, _| {
-                advise_each_vma::<MmapRead>(&mut guard, range, |vma, part| {
-                    permit(&vma)?;
+                advise_each_vma::<MmapRead>(&mut guard, range, row, |vma, part| {
                     work(vma, part)?;
                     Ok(part.end())
                 })
@@ -162,9 +156,8 @@ fn with_locks<R>(
             let mut guard = None;
             MmuGather::scope(mm, |tlb| {
                 body(&mut |range, _| {
-                    advise_one_or_each_vma(mm, &mut guard, range, |vma, part| {
-                        permit(&vma)?;
-                        Ok(work(vma, part, tlb)?)
+                    advise_one_or_each_vma(mm, &mut guard, range, row, |vma, part| {
+                        work(vma, part, tlb)
                     })
                 })
             })
@@ -172,8 +165,7 @@ fn with_locks<R>(
         Work::Install(work) => {
             let mut guard = MmapWrite::lock(mm)?;
             body(&mut |range, _| {
-                advise_each_vma::<MmapWrite>(&mut guard, range, |vma, part| {
-                    permit(&vma)?;
+                advise_each_vma::<MmapWrite>(&mut guard, range, row, |vma, part| {
                     work(vma, part)?;
                     Ok(part.end())
                 })
@@ -182,8 +174,7 @@ fn with_locks<R>(
         Work::Flags(change) => {
             let mut guard = MmapWrite::lock(mm)?;
             body(&mut |range, _| {
-                advise_each_vma::<MmapWrite>(&mut guard, range, |vma, part| {
-                    permit(&vma)?;
+                advise_each_vma::<MmapWrite>(&mut guard, range, row, |vma, part| {
                     Ok(flags::update(vma, part, change)?)
                 })
             })
@@ -191,15 +182,25 @@ fn with_locks<R>(
     })
 }
 
-/// Returns whether the memory of a VMA may be thrown away: always, unless it is sealed. Sealed
-/// memory that the process could overwrite anyway may be, and so may that of a file.
+/// Checks that advice may be given to the memory of a VMA: always, unless it throws it away and the
+/// VMA is sealed. Sealed memory that the process could overwrite anyway may be thrown away, and so
+/// may that of a file.
+///
+/// # Errors
+///
+/// `EPERM` when it may not.
 ///
 /// C: `can_madvise_modify()` of `mm/madvise.c`.
-fn may_discard(vma: &VmaRef) -> bool {
+fn check_seal(vma: &VmaRef, row: &Row) -> Result {
     let flags = vma.vm_flags();
-    !flags.intersects(VmFlags::SEALED)
+    let allowed = !row.discards
+        || !flags.intersects(VmFlags::SEALED)
         || !vma.is_anonymous()
-        || (flags.intersects(VmFlags::WRITE) && vma.arch_write_permitted())
+        || (flags.intersects(VmFlags::WRITE) && vma.arch_write_permitted());
+    match allowed {
+        true => Ok(()),
+        false => Err(EPERM),
+    }
 }
 
 /// Removes the tag, which the hardware ignores, from the start of a range.
@@ -208,15 +209,21 @@ fn untag<L: LockMode>(guard: &L::Guard<'_>, range: PageRange) -> Result<PageRang
     range.moved_to(L::untag(guard, range.start())).ok_or(EINVAL)
 }
 
-/// As [`for_each_vma`], for an address as the user passed it, and with the requests to disks
-/// submitted together.
+/// As [`for_each_vma`], for the advice of `row` and an address as the user passed it, and with the
+/// requests to disks submitted together.
 fn advise_each_vma<L: LockMode>(
     guard: &mut L::Guard<'_>,
     range: PageRange,
-    apply: impl FnMut(L::Vma<'_>, PageRange) -> Result<usize, Failure>,
+    row: &Row,
+    mut apply: impl FnMut(L::Vma<'_>, PageRange) -> Result<usize, Failure>,
 ) -> Result<(), Failure> {
     let range = untag::<L>(guard, range)?;
-    plugged(|| for_each_vma::<L>(guard, range, apply))
+    plugged(|| {
+        for_each_vma::<L, _>(guard, range, |vma, part| {
+            check_seal(&vma, row)?;
+            apply(vma, part)
+        })
+    })
 }
 
 /// Applies `apply` to each VMA in `range`, with the part of the range that lies in it. It returns
@@ -227,11 +234,11 @@ fn advise_each_vma<L: LockMode>(
 /// The first error of `apply` ends the walk. A hole does not; it makes for `ENOMEM` at the end.
 ///
 /// C: `madvise_walk_vmas()` of `mm/madvise.c`.
-fn for_each_vma<L: LockMode>(
+fn for_each_vma<L: LockMode, E: From<Error>>(
     guard: &mut L::Guard<'_>,
     range: PageRange,
-    mut apply: impl FnMut(L::Vma<'_>, PageRange) -> Result<usize, Failure>,
-) -> Result<(), Failure> {
+    mut apply: impl FnMut(L::Vma<'_>, PageRange) -> Result<usize, E>,
+) -> Result<(), E> {
     let mut addr = range.start();
     let mut has_hole = false;
     while addr < range.end() {
@@ -259,13 +266,15 @@ fn advise_one_or_each_vma<'mm>(
     mm: &'mm MmWithUser,
     guard: &mut Option<MmapReadGuard<'mm>>,
     range: PageRange,
-    mut apply: impl FnMut(VmaRead<'_>, PageRange) -> Result<usize, Failure>,
+    row: &Row,
+    mut apply: impl FnMut(VmaRead<'_>, PageRange) -> Result<usize>,
 ) -> Result<(), Failure> {
     if guard.is_none() && mm.is_current() {
         let range = range.moved_to(untag_current(range.start())).ok_or(EINVAL)?;
         if let Some(vma) = mm.lock_vma_under_rcu(range.start()) {
             if range.end() <= vma.end() && !vma.userfaultfd_armed() {
-                return plugged(|| apply(VmaRead::Vma(&vma), range).map(drop));
+                check_seal(&vma, row)?;
+                return plugged(|| Ok(apply(VmaRead::Vma(&vma), range).map(drop)?));
             }
         }
     }
@@ -273,5 +282,7 @@ fn advise_one_or_each_vma<'mm>(
         Some(guard) => guard,
         None => guard.insert(MmapRead::lock(mm)?),
     };
-    advise_each_vma::<MmapRead>(guard, range, |vma, part| apply(VmaRead::Mmap(vma), part))
+    advise_each_vma::<MmapRead>(guard, range, row, |vma, part| {
+        Ok(apply(VmaRead::Mmap(vma), part)?)
+    })
 }

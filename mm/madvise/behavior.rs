@@ -68,6 +68,16 @@ pub(super) struct Row {
     pub(super) remote: bool,
 }
 
+impl Row {
+    const fn new(work: Work) -> Self {
+        Self {
+            work,
+            discards: false,
+            remote: false,
+        }
+    }
+}
+
 /// Makes [`Behavior`] of the table: one row per advice, with its number, what it does, and whether
 /// it `discards` memory and may be given to a `remote` process.
 macro_rules! behaviors {
@@ -108,17 +118,14 @@ macro_rules! behaviors {
         impl Behavior {
             /// What the advice needs.
             pub(super) fn row(self) -> &'static Row {
-                const NONE: Row = Row {
-                    work: Work::Flags(flags::normal),
-                    discards: false,
-                    remote: false,
-                };
                 match self {
-                    $($(#[cfg($cfg)])? Self::$name => &Row {
-                        work: Work::$work($handler),
-                        $($property: true,)*
-                        ..NONE
-                    },)*
+                    $($(#[cfg($cfg)])? Self::$name => {
+                        const ROW: Row = Row {
+                            $($property: true,)*
+                            ..Row::new(Work::$work($handler))
+                        };
+                        &ROW
+                    })*
                 }
             }
         }

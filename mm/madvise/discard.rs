@@ -6,7 +6,7 @@ use super::behavior::VmaRead;
 use kernel::{
     mm::folio::{lru_add_drain, Folio},
     mm::page_table::{walk, Entries, Entry, HugePage, PresentEntry, Step, Table, Visitor},
-    mm::tlb::{notify_clear, MmuGather},
+    mm::tlb::{notify_clear, MmuGather, VmaGather},
     mm::{cond_resched, virt::VmaRef, Announced, PageRange, VmFlags},
     prelude::*,
 };
@@ -32,7 +32,7 @@ pub(super) fn dont_need(
         vma,
         range,
         |vma, range| check_zap(vma, range, UNFIT),
-        |vma, range| zap(vma, range, tlb),
+        |vma, range| tlb.zap(vma, range),
     )
 }
 
@@ -51,7 +51,7 @@ pub(super) fn dont_need_locked(
         vma,
         range,
         |vma, range| check_zap(vma, range, UNFIT),
-        |vma, range| zap(vma, range, tlb),
+        |vma, range| tlb.zap(vma, range),
     )
 }
 
@@ -79,10 +79,10 @@ pub(super) fn free(vma: VmaRead<'_>, range: PageRange, tlb: &mut MmuGather<'_>) 
         }
         lru_add_drain();
         vma.mm().update_hiwater_rss();
+        // `Free` never stops.
         notify_clear(vma, range, || {
-            tlb.of_vma(vma, |tlb| walk(vma, range, &mut Free { tlb }))
+            tlb.of_vma(vma, |vma| walk(vma, range, &mut Free).map(drop))
         })
-        .map(drop)
     })
 }
 
@@ -102,7 +102,7 @@ fn discard(
         VmaRead::Vma(vma) => return work(vma, part).map(|()| range.end()),
         VmaRead::Mmap(vma) => vma,
     };
-    match vma.announce_removal(part) {
+    match vma.announce_removal(part)? {
         Announced::Same(vma) => work(&vma, part).map(|()| range.end()),
         Announced::LockDropped(vma) => {
             let vma = vma.ok_or(ENOMEM)?;
@@ -136,34 +136,25 @@ fn check_zap(vma: &VmaRef, range: PageRange, unfit: VmFlags) -> Result<Option<Pa
     Ok(range.clamp(range.start(), range.end() & !(size - 1)))
 }
 
-/// Drops the memory in `range`. Never fails.
-fn zap(vma: &VmaRef, range: PageRange, tlb: &mut MmuGather<'_>) -> Result {
-    tlb.zap(vma, range);
-    Ok(())
-}
-
 /// Marks the pages of a range as free to be dropped.
-struct Free<'a, 'mm> {
-    tlb: &'a mut MmuGather<'mm>,
-}
+struct Free;
 
-impl Visitor<VmaRef> for Free<'_, '_> {
-    fn huge(&mut self, page: &HugePage<'_, VmaRef>) -> Result<Step> {
+impl Visitor<VmaGather<'_>> for Free {
+    fn huge(&mut self, page: &HugePage<'_, VmaGather<'_>>) -> Result<Step> {
         #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-        if page.free(self.tlb) {
+        if page.free() {
             return Ok(Step::Next);
         }
         self.table(page.as_table())
     }
 
-    fn table(&mut self, table: &Table<'_, VmaRef>) -> Result<Step> {
+    fn table(&mut self, table: &Table<'_, VmaGather<'_>>) -> Result<Step> {
         let mut swapped = 0;
-        self.tlb.change_to_pages();
-        if let Some(entries) = table.lock(table.range().start()) {
-            self.free_entries(table, entries, &mut swapped);
-        } else {
+        table.vma().change_to_pages();
+        let Some(entries) = table.lock(table.range().start()) else {
             return Ok(Step::Next);
-        }
+        };
+        free_entries(table, entries, &mut swapped);
         if swapped > 0 {
             table.vma().mm().uncount_swapped(swapped);
         }
@@ -172,75 +163,73 @@ impl Visitor<VmaRef> for Free<'_, '_> {
     }
 }
 
-impl Free<'_, '_> {
-    fn free_entries<'t>(
-        &mut self,
-        table: &'t Table<'t, VmaRef>,
-        mut entries: Entries<'t, VmaRef>,
-        swapped: &mut usize,
-    ) {
-        while let Some(entry) = entries.current() {
-            let mut n = 1;
-            match entry {
-                Entry::Swap(entry) => {
-                    n = entry.free(self.tlb);
-                    *swapped += n;
-                }
-                Entry::Poisoned(entry) => entry.clear(self.tlb),
-                Entry::Present(mut entry) => {
-                    if let Some(folio) = entry.folio() {
-                        if folio.is_large() {
-                            n = entry.batch(folio);
-                            if n < folio.nr_pages() {
-                                // Only a folio that is in the range as a whole can be marked.
-                                let locked = (!folio.maybe_mapped_shared())
-                                    .then(|| folio.try_lock())
-                                    .flatten();
-                                let Some(locked) = locked.map(|locked| locked.into_owned()) else {
-                                    entries.advance(n);
-                                    continue;
-                                };
-                                let addr = entries.addr();
-                                drop(entries);
-                                let is_split = locked.split().is_ok();
-                                let Some(relocked) = table.lock(addr) else {
-                                    return;
-                                };
-                                entries = relocked;
-                                entries.advance(if is_split { 0 } else { n });
+/// Marks the pages of the entries. Adds the number of those that were in swap to `swapped`.
+fn free_entries<'t, 'v>(
+    table: &'t Table<'t, VmaGather<'v>>,
+    mut entries: Entries<'t, VmaGather<'v>>,
+    swapped: &mut usize,
+) {
+    while let Some(entry) = entries.current() {
+        let mut n = 1;
+        match entry {
+            Entry::Swap(entry) => {
+                n = entry.free();
+                *swapped += n;
+            }
+            Entry::Poisoned(entry) => entry.clear(),
+            Entry::Present(mut entry) => {
+                if let Some(folio) = entry.folio() {
+                    if folio.is_large() {
+                        n = entry.batch();
+                        if n < folio.nr_pages() {
+                            // Only a folio that is in the range as a whole can be marked.
+                            let locked = (!folio.maybe_mapped_shared())
+                                .then(|| folio.try_lock())
+                                .flatten();
+                            let Some(locked) = locked.map(|locked| locked.into_owned()) else {
+                                entries.advance(n);
                                 continue;
-                            }
+                            };
+                            let addr = entries.addr();
+                            drop(entries);
+                            let is_split = locked.split().is_ok();
+                            let Some(relocked) = table.lock(addr) else {
+                                return;
+                            };
+                            entries = relocked;
+                            entries.advance(if is_split { 0 } else { n });
+                            continue;
                         }
-                        self.free_folio(&entry, folio, n);
                     }
+                    free_folio(entry, folio);
                 }
-                Entry::Empty(_) | Entry::Guard(_) | Entry::Other => {}
             }
-            match n {
-                1 => entries.next(),
-                n => entries.advance(n),
-            }
+            Entry::Empty(_) | Entry::Guard(_) | Entry::Other => {}
+        }
+        match n {
+            1 => entries.next(),
+            n => entries.advance(n),
         }
     }
+}
 
-    /// Marks a folio, all of whose pages are mapped by `n` entries, unless it is in use elsewhere.
-    #[inline(always)]
-    fn free_folio(&mut self, entry: &PresentEntry<'_, VmaRef>, folio: &Folio, n: usize) {
-        if folio.is_in_swap_cache() || folio.is_dirty() {
-            let Some(locked) = folio.try_lock() else {
-                return;
-            };
-            if !folio.is_mapped_once_per_page() {
-                return;
-            }
-            if folio.is_in_swap_cache() && !locked.free_swap() {
-                return;
-            }
-            locked.clear_dirty();
+/// Marks a folio, all of whose pages `entry` maps, unless it is in use elsewhere.
+#[inline(always)]
+fn free_folio(entry: PresentEntry<'_, VmaGather<'_>>, folio: &Folio) {
+    if folio.is_in_swap_cache() || folio.is_dirty() {
+        let Some(locked) = folio.try_lock() else {
+            return;
+        };
+        if !folio.is_mapped_once_per_page() {
+            return;
         }
-        if entry.is_young() || entry.is_dirty() {
-            entry.clear_young_dirty(n, self.tlb);
+        if folio.is_in_swap_cache() && !locked.free_swap() {
+            return;
         }
-        folio.mark_lazyfree();
+        locked.clear_dirty();
     }
+    if entry.is_young() || entry.is_dirty() {
+        entry.clear_young_dirty();
+    }
+    folio.mark_lazyfree();
 }

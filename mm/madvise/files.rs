@@ -75,7 +75,7 @@ mod swap {
         prelude::*,
     };
 
-    /// Begins to read the anonymous memory in `range` that is in swap. Never fails.
+    /// Begins to read the anonymous memory in `range` that is in swap. What cannot be read is no error.
     pub(super) fn read_anonymous(vma: &VmaRef, range: PageRange) -> Result {
         walk(vma, range, &mut ReadSwap)?;
         lru_add_drain();

@@ -65,7 +65,7 @@ pub(super) fn remove(vma: &VmaMmapLocked, range: PageRange) -> Result {
 struct Install;
 
 impl Visitor<VmaMaybeGuard<'_>> for Install {
-    fn gigantic(&mut self) -> Option<Step> {
+    fn huge_pud(&mut self) -> Option<Step> {
         Some(Step::Stop)
     }
 
@@ -94,7 +94,7 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
 struct Remove;
 
 impl Visitor<VmaMmapLocked> for Remove {
-    fn gigantic(&mut self) -> Option<Step> {
+    fn huge_pud(&mut self) -> Option<Step> {
         Some(Step::Next)
     }
 

@@ -2,7 +2,7 @@
 
 //! Names of anonymous VMAs: `prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME)`.
 
-use super::{flags::try_again, for_each_vma, Failure};
+use super::{flags::try_again, for_each_vma};
 use kernel::{
     mm::{AnonVmaName, LockMode, MmWithUser, MmapWrite, PageRange, UserCString, VmaMmapWrite},
     prelude::*,
@@ -42,12 +42,8 @@ pub(crate) fn set(mm: &MmWithUser, start: usize, len: usize, name: Option<UserPt
     };
     let mut guard = MmapWrite::lock(mm)?;
     // A tag is not taken off the address: with one, nothing is mapped there.
-    for_each_vma::<MmapWrite>(&mut guard, range, |vma, part| {
-        Ok(set_one(vma, part, name.as_deref()).map_err(try_again)?)
-    })
-    .map_err(|failure| match failure {
-        Failure::Error(e) => e,
-        Failure::Blocked => EAGAIN,
+    for_each_vma::<MmapWrite, _>(&mut guard, range, |vma, part| {
+        set_one(vma, part, name.as_deref()).map_err(try_again)
     })
 }
 

@@ -5,7 +5,7 @@
 use kernel::{
     mm::folio::{lru_add_drain, Folio, IsolatedFolios},
     mm::page_table::{walk, Entries, Entry, HugePage, PresentEntry, Step, Table, Visitor},
-    mm::tlb::MmuGather,
+    mm::tlb::{MmuGather, VmaGather},
     mm::{cond_resched, fatal_signal_pending, need_resched},
     mm::{virt::VmaRef, PageRange, VmFlags, VmaMmapLocked},
     prelude::*,
@@ -70,30 +70,24 @@ fn check(vma: &VmaRef) -> Result {
 fn reclaim<const PAGE_OUT: bool>(vma: &VmaRef, range: PageRange, anonymous_only: bool) {
     lru_add_drain();
     MmuGather::scope(vma.mm(), |tlb| {
-        tlb.of_vma(vma, |tlb| {
-            let mut visitor = Reclaim::<PAGE_OUT> {
-                tlb,
-                anonymous_only,
-            };
-            // The visitor fails for a fatal signal only.
-            let _ = walk(vma, range, &mut visitor);
-        })
+        let mut visitor = Reclaim::<PAGE_OUT> { anonymous_only };
+        // The collection is that of the VMA, so that this fails for a fatal signal only.
+        let _ = tlb.of_vma(vma, |vma| walk(vma, range, &mut visitor));
     });
 }
 
 /// Reclaims the folios of a range that no one else has mapped: now if `PAGE_OUT`, and else before
 /// all others.
-struct Reclaim<'a, 'mm, const PAGE_OUT: bool> {
-    tlb: &'a mut MmuGather<'mm>,
+struct Reclaim<const PAGE_OUT: bool> {
     /// Whether the pages of the file are to be left alone.
     anonymous_only: bool,
 }
 
-impl<const PAGE_OUT: bool> Visitor<VmaRef> for Reclaim<'_, '_, PAGE_OUT> {
+impl<const PAGE_OUT: bool> Visitor<VmaGather<'_>> for Reclaim<PAGE_OUT> {
     #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-    fn huge(&mut self, page: &HugePage<'_, VmaRef>) -> Result<Step> {
+    fn huge(&mut self, page: &HugePage<'_, VmaGather<'_>>) -> Result<Step> {
         check_signal()?;
-        self.tlb.change_to_huge_pages();
+        page.as_table().vma().change_to_huge_pages();
         let split = collect::<PAGE_OUT, _>(|list| {
             let locked = page.lock()?;
             let folio = locked.folio()?;
@@ -104,7 +98,7 @@ impl<const PAGE_OUT: bool> Visitor<VmaRef> for Reclaim<'_, '_, PAGE_OUT> {
                 return Some(ARef::from(folio));
             }
             if !PAGE_OUT {
-                locked.clear_young(self.tlb);
+                locked.clear_young();
             }
             reclaim_folio(folio, list);
             None
@@ -116,13 +110,13 @@ impl<const PAGE_OUT: bool> Visitor<VmaRef> for Reclaim<'_, '_, PAGE_OUT> {
     }
 
     #[cfg(not(CONFIG_TRANSPARENT_HUGEPAGE))]
-    fn huge(&mut self, _: &HugePage<'_, VmaRef>) -> Result<Step> {
+    fn huge(&mut self, _: &HugePage<'_, VmaGather<'_>>) -> Result<Step> {
         Ok(Step::Next)
     }
 
-    fn table(&mut self, table: &Table<'_, VmaRef>) -> Result<Step> {
+    fn table(&mut self, table: &Table<'_, VmaGather<'_>>) -> Result<Step> {
         check_signal()?;
-        self.tlb.change_to_pages();
+        table.vma().change_to_pages();
         let is_table = collect::<PAGE_OUT, _>(|list| match table.lock(table.range().start()) {
             Some(entries) => {
                 self.reclaim_entries(table, entries, list);
@@ -137,11 +131,11 @@ impl<const PAGE_OUT: bool> Visitor<VmaRef> for Reclaim<'_, '_, PAGE_OUT> {
     }
 }
 
-impl<const PAGE_OUT: bool> Reclaim<'_, '_, PAGE_OUT> {
-    fn reclaim_entries<'t>(
-        &mut self,
-        table: &'t Table<'t, VmaRef>,
-        mut entries: Entries<'t, VmaRef>,
+impl<const PAGE_OUT: bool> Reclaim<PAGE_OUT> {
+    fn reclaim_entries<'t, 'v>(
+        &self,
+        table: &'t Table<'t, VmaGather<'v>>,
+        mut entries: Entries<'t, VmaGather<'v>>,
         list: &mut Option<&mut IsolatedFolios<'_>>,
     ) {
         let mut visited = 0;
@@ -173,7 +167,7 @@ impl<const PAGE_OUT: bool> Reclaim<'_, '_, PAGE_OUT> {
                 continue;
             };
             if folio.is_large() {
-                n = entry.batch(folio);
+                n = entry.batch();
                 if n < folio.nr_pages() {
                     // Only a folio that is in the range as a whole can be reclaimed.
                     let locked = match self.may_split(folio) {
@@ -195,7 +189,7 @@ impl<const PAGE_OUT: bool> Reclaim<'_, '_, PAGE_OUT> {
                     continue;
                 }
             }
-            self.reclaim_mapped(&entry, folio, n, list);
+            self.reclaim_mapped(entry, folio, list);
             match n {
                 1 => entries.next(),
                 n => entries.advance(n),
@@ -207,13 +201,12 @@ impl<const PAGE_OUT: bool> Reclaim<'_, '_, PAGE_OUT> {
         !folio.maybe_mapped_shared() && (!self.anonymous_only || folio.is_anon())
     }
 
-    /// Reclaims a folio, all of whose pages are mapped by `n` entries, unless it is in use elsewhere.
+    /// Reclaims a folio, all of whose pages `entry` maps, unless it is in use elsewhere.
     #[inline(always)]
     fn reclaim_mapped(
-        &mut self,
-        entry: &PresentEntry<'_, VmaRef>,
+        &self,
+        entry: PresentEntry<'_, VmaGather<'_>>,
         folio: &Folio,
-        n: usize,
         list: &mut Option<&mut IsolatedFolios<'_>>,
     ) {
         if !folio.is_on_lru() || !folio.is_mapped_once_per_page() {
@@ -223,7 +216,7 @@ impl<const PAGE_OUT: bool> Reclaim<'_, '_, PAGE_OUT> {
             return;
         }
         if !PAGE_OUT && entry.is_young() {
-            entry.clear_young(n, self.tlb);
+            entry.clear_young();
         }
         reclaim_folio(folio, list);
     }

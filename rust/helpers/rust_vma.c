@@ -348,6 +348,7 @@ void rust_helper_huge_pmd_mkold(struct mmu_gather *tlb, struct vm_area_struct *v
 {
 	pmd_t pmd = *pmdp;
 
+	addr &= HPAGE_PMD_MASK;
 	pmdp_invalidate(vma, addr, pmdp);
 	set_pmd_at(tlb->mm, addr, pmdp, pmd_mkold(pmd));
 	tlb_remove_pmd_tlb_entry(tlb, pmdp, addr);
@@ -675,6 +676,11 @@ void rust_helper_folio_list_add(struct folio *folio, struct list_head *head)
 unsigned long rust_helper_page_to_pfn(const struct page *page)
 {
 	return page_to_pfn(page);
+}
+
+void rust_helper_put_page(struct page *page)
+{
+	put_page(page);
 }
 
 unsigned long rust_helper_page_size(struct page *page)

@@ -20,7 +20,8 @@ use core::ptr::NonNull;
 #[repr(transparent)]
 pub struct VmaFile(Opaque<bindings::file>);
 
-// SAFETY: `get_file()` and `fput()` count references.
+// SAFETY: `get_file()` adds a reference and `fput()` takes one away; the file is closed when none is
+// left.
 unsafe impl AlwaysRefCounted for VmaFile {
     #[inline]
     fn inc_ref(&self) {
@@ -68,7 +69,7 @@ impl VmaFile {
         unsafe { bindings::shmem_mapping(self.mapping()) }
     }
 
-    /// Whether it has pages of its own, in which a hole can be made.
+    /// Whether the file has pages that are its content, so that a hole can be made in it.
     #[inline]
     pub fn has_pages(&self) -> bool {
         let mapping = self.mapping();

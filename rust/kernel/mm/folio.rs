@@ -24,7 +24,8 @@ use core::{marker::PhantomData, mem::MaybeUninit, ops::Deref, ptr::NonNull};
 #[repr(transparent)]
 pub struct Folio(Opaque<bindings::folio>);
 
-// SAFETY: `folio_get()` and `folio_put()` count references.
+// SAFETY: `folio_get()` adds a reference and `folio_put()` takes one away; the folio is freed when
+// none is left.
 unsafe impl AlwaysRefCounted for Folio {
     #[inline]
     fn inc_ref(&self) {
@@ -67,7 +68,7 @@ impl Folio {
     }
 
     #[inline]
-    fn as_raw(&self) -> *mut bindings::folio {
+    pub(super) fn as_raw(&self) -> *mut bindings::folio {
         self.0.get()
     }
 

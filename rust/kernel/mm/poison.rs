@@ -10,7 +10,7 @@ use crate::{
     ffi::c_int,
     str::CStr,
 };
-use core::ptr::null_mut;
+use core::{mem::ManuallyDrop, ptr::null_mut};
 
 /// A page of the current process, with a reference.
 ///
@@ -92,13 +92,23 @@ impl UserPage {
     /// Prints a message, which has two `%lx`: for the number of the page frame, which is returned,
     /// and for the address. The caller takes over the reference.
     fn report(self, format: &'static CStr) -> usize {
+        let page = ManuallyDrop::new(self);
         // SAFETY: By the type invariants the page is valid.
-        let pfn = unsafe { bindings::page_to_pfn(self.page) };
+        let pfn = unsafe { bindings::page_to_pfn(page.page) };
         // SAFETY: The format is followed by what it asks for.
         #[cfg(CONFIG_PRINTK)]
-        unsafe { bindings::_printk(format.as_char_ptr(), pfn, self.addr) };
+        unsafe {
+            bindings::_printk(format.as_char_ptr(), pfn, page.addr)
+        };
         #[cfg(not(CONFIG_PRINTK))]
-        let _ = (format, self.addr);
+        let _ = (format, page.addr);
         pfn
+    }
+}
+
+impl Drop for UserPage {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants this owns a reference.
+        unsafe { bindings::put_page(self.page) };
     }
 }

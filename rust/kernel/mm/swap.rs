@@ -13,6 +13,10 @@ use crate::{
 };
 
 /// The place of a page in swap. It may have been freed by the time it is looked at.
+///
+/// # Invariants
+///
+/// It is or was a place in swap, rather than what else is kept in its form.
 #[derive(Copy, Clone)]
 pub struct SwapEntry(pub(super) bindings::swp_entry_t);
 
@@ -68,7 +72,7 @@ impl SwapReader {
     pub fn read_shmem(&mut self, vma: &VmaRef, range: PageRange, file: &VmaFile) {
         let mapping = file.mapping();
         let first = vma.page_offset(range.start());
-        let last = vma.page_offset(range.end()) - 1;
+        let last = vma.page_offset(range.end()).wrapping_sub(1);
         // SAFETY: The mapping of an open file is valid.
         let gfp = unsafe { bindings::mapping_gfp_mask(mapping) };
         let mut xas = bindings::xa_state {
@@ -85,8 +89,8 @@ impl SwapReader {
         let mut item = unsafe { bindings::xas_find(&mut xas, last) };
         while !item.is_null() {
             if let Some(entry) = shmem_swap_entry(item) {
-                let addr =
-                    vma.start() + ((xas.xa_index - vma.page_offset(vma.start())) << PAGE_SHIFT);
+                let page = xas.xa_index.wrapping_sub(first);
+                let addr = range.start().wrapping_add(page << PAGE_SHIFT);
                 // SAFETY: As above. The state does not refer to the array from here on.
                 unsafe { bindings::xas_pause(&mut xas) };
                 drop(rcu);
@@ -121,5 +125,6 @@ fn shmem_swap_entry(item: *mut crate::ffi::c_void) -> Option<SwapEntry> {
     let val = unsafe { bindings::radix_to_swp_entry(item) };
     // SAFETY: Looks at the value only. What is none of swap stands for a page that could not be read.
     let is_swap = unsafe { bindings::non_swap_entry(val) } == 0;
+    // INVARIANT: It was checked.
     is_swap.then_some(SwapEntry(bindings::swp_entry_t { val }))
 }

@@ -7,10 +7,11 @@
 
 use crate::{
     bindings,
+    error::{code::EINVAL, Result},
     mm::{virt::VmaRef, MmWithUser, PageRange},
     page::PAGE_SIZE,
 };
-use core::{marker::PhantomData, mem::MaybeUninit};
+use core::{marker::PhantomData, mem::MaybeUninit, ops::Deref};
 
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 use crate::mm::page_table;
@@ -21,19 +22,20 @@ use crate::mm::page_table;
 ///
 /// # Invariants
 ///
-/// `tlb` was initialized by `tlb_gather_mmu()` and does not move during `'mm`; the address space
-/// has users during `'mm`.
-pub struct MmuGather<'mm> {
+/// `tlb` was initialized by `tlb_gather_mmu()` for an address space with users, and stays in its place
+/// during `'s`.
+pub struct MmuGather<'s> {
     tlb: *mut bindings::mmu_gather,
-    _mm: PhantomData<&'mm MmWithUser>,
+    // Each scope has its own `'s`, so that no two of these can change places.
+    _scope: PhantomData<fn(&'s ()) -> &'s ()>,
 }
 
-impl<'mm> MmuGather<'mm> {
+impl MmuGather<'_> {
     /// Collects what `work` does to the page tables of `mm` and flushes the TLBs at the end.
     ///
     /// C: `tlb_gather_mmu()`, `tlb_finish_mmu()`.
     #[inline]
-    pub fn scope<R>(mm: &'mm MmWithUser, work: impl FnOnce(&mut MmuGather<'mm>) -> R) -> R {
+    pub fn scope<R>(mm: &MmWithUser, work: impl for<'s> FnOnce(&mut MmuGather<'s>) -> R) -> R {
         let mut tlb = MaybeUninit::uninit();
         let tlb = tlb.as_mut_ptr();
         // SAFETY: `tlb` is valid for writes, and the address space has users.
@@ -41,51 +43,43 @@ impl<'mm> MmuGather<'mm> {
         // INVARIANT: It was just initialized, and stays in its place until the end of this call.
         let result = work(&mut MmuGather {
             tlb,
-            _mm: PhantomData,
+            _scope: PhantomData,
         });
         // SAFETY: It was initialized above.
         unsafe { bindings::tlb_finish_mmu(tlb) };
         result
     }
 
-    /// Collects what `work` does to the page tables of `vma`, whose address space must be the one
-    /// of the collection.
+    /// Collects what `work` does to the page tables of `vma`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the VMA is one of another address space, and those of `work`.
     ///
     /// C: `tlb_start_vma()`, `tlb_end_vma()`.
     #[inline]
-    pub fn of_vma<R>(&mut self, vma: &VmaRef, work: impl FnOnce(&mut Self) -> R) -> R {
+    pub fn of_vma<R>(
+        &mut self,
+        vma: &VmaRef,
+        work: impl FnOnce(&VmaGather<'_>) -> Result<R>,
+    ) -> Result<R> {
+        self.check(vma)?;
         // SAFETY: By the type invariants the collection is valid; the VMA is valid.
         unsafe { bindings::tlb_start_vma(self.tlb, vma.as_ptr()) };
-        let result = work(self);
+        // INVARIANT: It was checked and started, and `self` is borrowed exclusively.
+        let result = work(&VmaGather { vma, tlb: self.tlb });
         // SAFETY: As above.
         unsafe { bindings::tlb_end_vma(self.tlb, vma.as_ptr()) };
         result
     }
 
-    /// Says that single pages change from here on.
-    ///
-    /// C: `tlb_change_page_size()`.
     #[inline]
-    pub fn change_to_pages(&mut self) {
+    fn check(&self, vma: &VmaRef) -> Result {
         // SAFETY: By the type invariants the collection is valid.
-        // CAST: The size of a page fits.
-        unsafe { bindings::tlb_change_page_size(self.tlb, PAGE_SIZE as u32) };
-    }
-
-    /// Says that huge pages change from here on.
-    ///
-    /// C: `tlb_change_page_size()`.
-    #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-    #[inline]
-    pub fn change_to_huge_pages(&mut self) {
-        // SAFETY: By the type invariants the collection is valid.
-        // CAST: The size of a huge page fits.
-        unsafe { bindings::tlb_change_page_size(self.tlb, page_table::huge_page_size() as u32) };
-    }
-
-    #[inline]
-    pub(super) fn as_raw(&mut self) -> *mut bindings::mmu_gather {
-        self.tlb
+        match unsafe { (*self.tlb).mm } == vma.mm().as_raw() {
+            true => Ok(()),
+            false => Err(EINVAL),
+        }
     }
 
     /// Unmaps all of `range`, which must lie in `vma`, and frees page tables that become empty,
@@ -93,11 +87,16 @@ impl<'mm> MmuGather<'mm> {
     ///
     /// Private copies of the pages of a file are dropped, too. Outside the VMA nothing is done.
     ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the VMA is one of another address space.
+    ///
     /// C: `zap_page_range_single_batched()`.
     #[inline]
-    pub fn zap(&mut self, vma: &VmaRef, range: PageRange) {
+    pub fn zap(&mut self, vma: &VmaRef, range: PageRange) -> Result {
+        self.check(vma)?;
         let Some(range) = range.clamp(vma.start(), vma.end()) else {
-            return;
+            return Ok(());
         };
         let mut details = bindings::zap_details {
             reclaim_pt: true,
@@ -115,6 +114,55 @@ impl<'mm> MmuGather<'mm> {
                 &mut details,
             )
         };
+        Ok(())
+    }
+}
+
+/// A VMA, under any of its locks, the changes of whose page tables are collected.
+///
+/// # Invariants
+///
+/// `tlb` is a valid collection for the address space of the VMA, was started for the VMA, and is used
+/// through this alone.
+pub struct VmaGather<'t> {
+    vma: &'t VmaRef,
+    tlb: *mut bindings::mmu_gather,
+}
+
+impl VmaGather<'_> {
+    /// Says that single pages change from here on.
+    ///
+    /// C: `tlb_change_page_size()`.
+    #[inline]
+    pub fn change_to_pages(&self) {
+        // SAFETY: By the type invariants the collection is valid.
+        // CAST: The size of a page fits.
+        unsafe { bindings::tlb_change_page_size(self.tlb, PAGE_SIZE as u32) };
+    }
+
+    /// Says that huge pages change from here on.
+    ///
+    /// C: `tlb_change_page_size()`.
+    #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+    #[inline]
+    pub fn change_to_huge_pages(&self) {
+        // SAFETY: By the type invariants the collection is valid.
+        // CAST: The size of a huge page fits.
+        unsafe { bindings::tlb_change_page_size(self.tlb, page_table::huge_page_size() as u32) };
+    }
+
+    #[inline]
+    pub(super) fn tlb(&self) -> *mut bindings::mmu_gather {
+        self.tlb
+    }
+}
+
+impl Deref for VmaGather<'_> {
+    type Target = VmaRef;
+
+    #[inline]
+    fn deref(&self) -> &VmaRef {
+        self.vma
     }
 }
 

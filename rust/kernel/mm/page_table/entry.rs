@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The entries of a locked page table, by what is in them.
+
+use super::{super::swap::SwapEntry, Table, Walkable};
+use crate::{
+    bindings,
+    mm::{folio::Folio, tlb::VmaGather, VmaMaybeGuard, VmaMmapLocked},
+    page::{PAGE_SHIFT, PAGE_SIZE},
+};
+use core::{marker::PhantomData, mem::MaybeUninit, ptr::null_mut};
+
+impl<V: Walkable> Table<'_, V> {
+    /// Maps and locks the table, for the part of its range from `addr` on; `None` when that is
+    /// empty, or there is no table any more. Until the entries are dropped nothing may sleep.
+    ///
+    /// C: `pte_offset_map_lock()`, `flush_tlb_batched_pending()`, `arch_enter_lazy_mmu_mode()`.
+    #[inline]
+    pub fn lock(&self, addr: usize) -> Option<Entries<'_, V>> {
+        let range = self.range.clamp(addr, self.range.end())?;
+        let (addr, end) = (range.start(), range.end());
+        let mm = self.vma.vma().mm().as_raw();
+        let mut ptl = null_mut();
+        // SAFETY: By the type invariants `pmd` is the entry for `addr`, and a lock of the VMA is
+        // held. The call checks under the lock that the table is there.
+        let ptep = unsafe { bindings::pte_offset_map_lock(mm, self.pmd, addr, &mut ptl) };
+        if ptep.is_null() {
+            return None;
+        }
+        // Another processor may have cleared entries whose flush is still to come.
+        // SAFETY: The address space is valid, and a page table of it is locked.
+        unsafe { bindings::flush_tlb_batched_pending(mm) };
+        // SAFETY: A page table is locked.
+        unsafe { bindings::arch_enter_lazy_mmu_mode() };
+        // INVARIANT: The call mapped and locked the table.
+        Some(Entries {
+            vma: self.vma,
+            end,
+            first: ptep,
+            ptep,
+            ptl,
+            addr,
+        })
+    }
+}
+
+/// The entries of a locked page table, from one on to the end of the range of the walk.
+///
+/// # Invariants
+///
+/// The table is mapped and locked by `ptl`, and the processor is in lazy MMU mode. `first` is an
+/// entry of it; `ptep` is its entry for `addr`, or the one behind the last when `addr` is at `end`,
+/// the end of the range.
+pub struct Entries<'t, V> {
+    vma: &'t V,
+    end: usize,
+    first: *mut bindings::pte_t,
+    ptep: *mut bindings::pte_t,
+    ptl: *mut bindings::spinlock_t,
+    addr: usize,
+}
+
+impl<V: Walkable> Entries<'_, V> {
+    /// The address that the current entry is for.
+    #[inline]
+    pub fn addr(&self) -> usize {
+        self.addr
+    }
+
+    /// Goes on to the next entry, unless this is the end.
+    #[inline]
+    pub fn next(&mut self) {
+        if self.addr < self.end {
+            // SAFETY: The table has an entry here.
+            self.ptep = unsafe { self.ptep.add(1) };
+            self.addr += PAGE_SIZE;
+        }
+    }
+
+    /// Goes on by `n` entries, or to the end.
+    #[inline]
+    pub fn advance(&mut self, n: usize) {
+        let n = n.min((self.end - self.addr) >> PAGE_SHIFT);
+        // SAFETY: The table has at least that many entries.
+        self.ptep = unsafe { self.ptep.add(n) };
+        self.addr += n * PAGE_SIZE;
+    }
+
+    /// The current entry; `None` at the end.
+    #[inline]
+    pub fn current(&mut self) -> Option<Entry<'_, V>> {
+        if self.addr >= self.end {
+            return None;
+        }
+        let mut pte = MaybeUninit::uninit();
+        // SAFETY: By the type invariants the entry is mapped and locked.
+        let kind = unsafe { bindings::pte_read(self.ptep, pte.as_mut_ptr()) };
+        // INVARIANT: `ptep` is the entry for `addr`, holds what `kind` says, and stays locked while
+        // `self` is borrowed.
+        let place = Place {
+            vma: self.vma,
+            addr: self.addr,
+            end: self.end,
+            ptep: self.ptep,
+            // SAFETY: The call wrote it.
+            pte: unsafe { pte.assume_init() },
+            _lock: PhantomData,
+        };
+        Some(match kind {
+            bindings::PTE_ENTRY_NONE => Entry::Empty(EmptyEntry(place)),
+            bindings::PTE_ENTRY_PRESENT => Entry::Present(PresentEntry { place, n: 1 }),
+            bindings::PTE_ENTRY_SWAP => Entry::Swap(SwappedEntry(place)),
+            bindings::PTE_ENTRY_GUARD => Entry::Guard(GuardEntry(place)),
+            bindings::PTE_ENTRY_POISONED => Entry::Poisoned(PoisonedEntry(place)),
+            _ => Entry::Other,
+        })
+    }
+}
+
+impl<V> Drop for Entries<'_, V> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the processor is in lazy MMU mode.
+        unsafe { bindings::arch_leave_lazy_mmu_mode() };
+        // SAFETY: By the type invariants the table is mapped and locked.
+        unsafe { bindings::pte_unmap_unlock(self.first, self.ptl) };
+    }
+}
+
+/// An entry of a page table of the lowest level, by its content.
+pub enum Entry<'e, V> {
+    /// Nothing.
+    Empty(EmptyEntry<'e, V>),
+    /// A page frame.
+    Present(PresentEntry<'e, V>),
+    /// A page in swap.
+    Swap(SwappedEntry<'e, V>),
+    /// A guard marker.
+    Guard(GuardEntry<'e, V>),
+    /// What is left of memory that was lost.
+    Poisoned(PoisonedEntry<'e, V>),
+    /// A page that is being moved or is in a device, or a marker of another kind.
+    Other,
+}
+
+/// The place and the value of an entry.
+///
+/// # Invariants
+///
+/// `ptep` is the entry for `addr` in the page tables of `vma`, and the table has the entries for
+/// `addr..end`. Its lock is held during `'e`. `pte` is the value of the entry, in which the bits that
+/// say that it was used may be those of more entries.
+struct Place<'e, V> {
+    vma: &'e V,
+    addr: usize,
+    end: usize,
+    ptep: *mut bindings::pte_t,
+    pte: bindings::pte_t,
+    _lock: PhantomData<&'e mut ()>,
+}
+
+impl<V> Place<'_, V> {
+    /// The number of entries that the table has from this on.
+    #[inline]
+    fn max(&self) -> usize {
+        (self.end - self.addr) >> PAGE_SHIFT
+    }
+}
+
+/// An empty entry.
+///
+/// # Invariants
+///
+/// The entry is empty.
+pub struct EmptyEntry<'e, V>(Place<'e, V>);
+
+impl EmptyEntry<'_, VmaMaybeGuard<'_>> {
+    /// Puts a guard marker in, so that every access to the page is fatal.
+    #[inline]
+    pub fn install_guard(self) {
+        // SAFETY: By the type invariants the entry is one of the VMA, is empty, so that nothing is
+        // lost, and is locked. The VMA has the flag that announces the marker.
+        unsafe { bindings::pte_install_guard(self.0.vma.as_ptr(), self.0.addr, self.0.ptep) };
+    }
+}
+
+/// An entry with a guard marker.
+///
+/// # Invariants
+///
+/// The entry holds a guard marker.
+pub struct GuardEntry<'e, V>(Place<'e, V>);
+
+impl GuardEntry<'_, VmaMmapLocked> {
+    /// Takes the marker away, so that the page can be faulted in again.
+    #[inline]
+    pub fn remove(self) {
+        // SAFETY: By the type invariants the entry is one of the VMA, holds a guard marker, which
+        // stands for no memory, and is locked.
+        unsafe { bindings::pte_clear_marker(self.0.vma.as_ptr(), self.0.addr, self.0.ptep) };
+    }
+}
+
+/// An entry that maps a page frame, or a batch: some that map pages of one folio in order.
+///
+/// # Invariants
+///
+/// The entry maps a page frame. The table has `n` entries from this on, which map pages of one folio
+/// in order if they are more than one.
+pub struct PresentEntry<'e, V> {
+    place: Place<'e, V>,
+    n: usize,
+}
+
+impl<'e, V: Walkable> PresentEntry<'e, V> {
+    /// The folio that is mapped, if it is memory that reclaim may handle: neither without a folio,
+    /// such as the shared page of zeros, nor of a device.
+    ///
+    /// C: `vm_normal_folio()`.
+    #[inline]
+    pub fn folio(&self) -> Option<&'e Folio> {
+        let Place { vma, addr, .. } = self.place;
+        // SAFETY: By the type invariants the entry is one of the VMA and maps a page frame.
+        let folio =
+            unsafe { bindings::vm_normal_folio_of(vma.vma().as_ptr(), addr, &self.place.pte) };
+        if folio.is_null() {
+            return None;
+        }
+        // SAFETY: The mapping has a reference, which stays while the table is locked.
+        let folio = unsafe { Folio::from_raw(folio) };
+        (!folio.is_zone_device()).then_some(folio)
+    }
+
+    /// Makes this a batch of the entries from this on that map pages of its folio in order, and
+    /// returns their number. The batch counts as used if any of them was.
+    ///
+    /// C: `folio_pte_batch_flags()`.
+    #[inline]
+    pub fn batch(&mut self) -> usize {
+        if let Some(folio) = self.folio() {
+            let max = self.place.max();
+            // SAFETY: The entry maps a page of the folio, and the table has that many entries.
+            // CAST: There are fewer entries in a table.
+            // INVARIANT: The function returns the number of entries that are as they must be.
+            self.n = unsafe {
+                bindings::folio_pte_batch_young_dirty(
+                    folio.as_raw(),
+                    self.place.ptep,
+                    &mut self.place.pte,
+                    max as u32,
+                ) as usize
+            };
+        }
+        self.n
+    }
+
+    /// Whether the page was used, as far as this entry shows.
+    #[inline]
+    pub fn is_young(&self) -> bool {
+        // SAFETY: Looks at the value only.
+        unsafe { bindings::pte_young(&self.place.pte) }
+    }
+
+    /// Whether the page was written to, as far as this entry shows.
+    #[inline]
+    pub fn is_dirty(&self) -> bool {
+        // SAFETY: Looks at the value only.
+        unsafe { bindings::pte_dirty(&self.place.pte) }
+    }
+}
+
+impl PresentEntry<'_, VmaGather<'_>> {
+    /// Forgets that the pages were used.
+    ///
+    /// C: `clear_young_dirty_ptes()`, `tlb_remove_tlb_entries()`.
+    #[inline]
+    pub fn clear_young(self) {
+        let Place {
+            vma, addr, ptep, ..
+        } = self.place;
+        // CAST: There are fewer entries in a table.
+        let n = self.n as u32;
+        // SAFETY: By the type invariants the entries are those of the VMA and locked.
+        unsafe { bindings::clear_young_ptes(vma.as_ptr(), addr, ptep, n) };
+        // SAFETY: As above; the collection is that of the VMA.
+        unsafe { bindings::tlb_remove_tlb_entries(vma.tlb(), ptep, n, addr) };
+    }
+
+    /// Forgets that the pages were used and written to.
+    ///
+    /// C: `clear_young_dirty_ptes()`, `tlb_remove_tlb_entries()`.
+    #[inline]
+    pub fn clear_young_dirty(self) {
+        let Place {
+            vma, addr, ptep, ..
+        } = self.place;
+        // CAST: There are fewer entries in a table.
+        let n = self.n as u32;
+        // SAFETY: By the type invariants the entries are those of the VMA and locked.
+        unsafe { bindings::clear_young_dirty_ptes(vma.as_ptr(), addr, ptep, n) };
+        // SAFETY: As above; the collection is that of the VMA.
+        unsafe { bindings::tlb_remove_tlb_entries(vma.tlb(), ptep, n, addr) };
+    }
+}
+
+/// An entry of a page that is in swap.
+///
+/// # Invariants
+///
+/// The entry holds a swap entry, which it keeps in use.
+pub struct SwappedEntry<'e, V>(Place<'e, V>);
+
+impl<V: Walkable> SwappedEntry<'_, V> {
+    /// The place in swap.
+    #[inline]
+    pub fn entry(&self) -> SwapEntry {
+        // SAFETY: By the type invariants the value is a swap entry.
+        let val = unsafe { bindings::pte_to_swp_entry(&self.0.pte) };
+        // INVARIANT: By the type invariants it is one in swap.
+        SwapEntry(bindings::swp_entry_t { val })
+    }
+}
+
+impl SwappedEntry<'_, VmaGather<'_>> {
+    /// Drops the content of this page and of those behind it that follow each other in swap, too.
+    /// Returns their number. The caller corrects the counter of the address space.
+    ///
+    /// C: `swap_pte_batch()`, `free_swap_and_cache_nr()`, `clear_not_present_full_ptes()`.
+    #[inline]
+    pub fn free(self) -> usize {
+        let Place {
+            vma, addr, ptep, ..
+        } = self.0;
+        // SAFETY: By the type invariants the table has that many entries, and the first is a swap
+        // entry.
+        // CAST: There are fewer entries in a table.
+        let n = unsafe { bindings::swap_pte_batch(ptep, self.0.max() as i32, &self.0.pte) };
+        // SAFETY: The entries keep those in swap in use, and are cleared below.
+        unsafe { bindings::free_swap_and_cache_nr(self.entry().0, n) };
+        // SAFETY: By the type invariants the entries are those of the VMA, are locked and not
+        // present; the collection is that of the VMA.
+        // CAST: The number is positive.
+        unsafe { bindings::clear_not_present_full_ptes(vma.tlb(), addr, ptep, n as u32) };
+        n as usize
+    }
+}
+
+/// An entry that stands for memory that was lost: to use it is fatal.
+///
+/// # Invariants
+///
+/// The entry is not present.
+pub struct PoisonedEntry<'e, V>(Place<'e, V>);
+
+impl PoisonedEntry<'_, VmaGather<'_>> {
+    /// Forgets the loss, so that the page can be faulted in again.
+    ///
+    /// C: `pte_clear_not_present_full()`.
+    #[inline]
+    pub fn clear(self) {
+        let Place {
+            vma, addr, ptep, ..
+        } = self.0;
+        // SAFETY: By the type invariants the entry is one of the VMA, is locked and not present;
+        // the collection is that of the VMA.
+        unsafe { bindings::clear_not_present_full_ptes(vma.tlb(), addr, ptep, 1) };
+    }
+}

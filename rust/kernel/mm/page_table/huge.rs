@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Huge pages, where a page table could be.
+
+use super::Table;
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+use super::Walkable;
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+use crate::{
+    bindings,
+    mm::{folio::Folio, tlb::VmaGather},
+};
+
+/// A huge page in the place of a table, or one that is being moved.
+///
+/// # Invariants
+///
+/// Those of [`Table`]: when it was looked at, without a lock, the entry `pmd` was one for a huge page.
+pub struct HugePage<'a, V> {
+    table: Table<'a, V>,
+}
+
+impl<'a, V> HugePage<'a, V> {
+    #[inline]
+    pub(super) fn new(table: Table<'a, V>) -> Self {
+        Self { table }
+    }
+
+    /// What is there when the huge page has been split meanwhile.
+    #[inline]
+    pub fn as_table(&self) -> &Table<'a, V> {
+        &self.table
+    }
+}
+
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+impl<V: Walkable> HugePage<'_, V> {
+    /// Whether all of it lies in the range of the walk.
+    #[inline]
+    pub fn is_whole(&self) -> bool {
+        self.table.range.size() == huge_page_size()
+    }
+
+    /// Locks it; `None` when it is no huge page any more.
+    ///
+    /// C: `pmd_trans_huge_lock()`.
+    #[inline]
+    pub fn lock(&self) -> Option<LockedHugePage<'_, V>> {
+        let Table { vma, pmd, .. } = self.table;
+        // SAFETY: By the type invariants the entry is one of the VMA, of which a lock is held.
+        let ptl = unsafe { bindings::pmd_trans_huge_lock(pmd, vma.vma().as_ptr()) };
+        // INVARIANT: The call locked the huge page unless it returned null.
+        (!ptl.is_null()).then_some(LockedHugePage {
+            table: &self.table,
+            ptl,
+        })
+    }
+}
+
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+impl HugePage<'_, VmaGather<'_>> {
+    /// Marks it as free to be dropped. Returns whether that was possible; if not it may have been
+    /// split.
+    ///
+    /// C: `madvise_free_huge_pmd()`.
+    #[inline]
+    pub fn free(&self) -> bool {
+        let Table { vma, pmd, range } = self.table;
+        let (start, end) = (range.start(), range.end());
+        // SAFETY: By the type invariants the entry is one of the VMA, of which a lock is held; the
+        // call checks under the lock of the entry that it is a huge page. The collection is that of
+        // the VMA.
+        unsafe { bindings::madvise_free_huge_pmd(vma.tlb(), vma.as_ptr(), pmd, start, end) }
+    }
+}
+
+/// The size of a huge page, in bytes: what a PMD maps.
+///
+/// C: `PMD_SIZE`.
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+#[inline]
+pub(in crate::mm) fn huge_page_size() -> usize {
+    // SAFETY: There are no requirements.
+    unsafe { bindings::pmd_size() }
+}
+
+/// A huge page whose entry is locked. Nothing may sleep until it is dropped.
+///
+/// # Invariants
+///
+/// The entry is a huge page, or one that is being moved; its lock `ptl` is held.
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+pub struct LockedHugePage<'a, V> {
+    table: &'a Table<'a, V>,
+    ptl: *mut bindings::spinlock_t,
+}
+
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+impl<V: Walkable> LockedHugePage<'_, V> {
+    /// The folio that is mapped; `None` when it is the shared huge page of zeros, or being moved.
+    ///
+    /// C: `pmd_folio()`.
+    #[inline]
+    pub fn folio(&self) -> Option<&Folio> {
+        // SAFETY: By the type invariants the entry is a huge page and locked.
+        let folio = unsafe { bindings::huge_pmd_folio(self.table.pmd) };
+        // SAFETY: The mapping has a reference, which stays while the entry is locked.
+        (!folio.is_null()).then(|| unsafe { Folio::from_raw(folio) })
+    }
+}
+
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+impl LockedHugePage<'_, VmaGather<'_>> {
+    /// Forgets that it was used, if it was.
+    ///
+    /// C: `pmdp_invalidate()`, `pmd_mkold()`, `tlb_remove_pmd_tlb_entry()`.
+    #[inline]
+    pub fn clear_young(&self) {
+        let Table { vma, pmd, range } = *self.table;
+        // SAFETY: By the type invariants the entry is locked.
+        if unsafe { bindings::huge_pmd_young(pmd) } {
+            let (tlb, addr) = (vma.tlb(), range.start());
+            // SAFETY: By the type invariants the entry is one of the VMA, is locked, and maps a huge
+            // page, as what is being moved does not count as used. The collection is that of the
+            // VMA.
+            unsafe { bindings::huge_pmd_mkold(tlb, vma.as_ptr(), addr, pmd) };
+        }
+    }
+}
+
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+impl<V> Drop for LockedHugePage<'_, V> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants we hold the lock.
+        unsafe { bindings::spin_unlock_ptl(self.ptl) };
+    }
+}
