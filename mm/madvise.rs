@@ -27,6 +27,7 @@ mod poison;
 mod populate;
 pub(crate) mod process;
 mod reclaim;
+mod split;
 
 pub(crate) use behavior::Behavior;
 use behavior::{Row, VmaRead, Work};
@@ -58,7 +59,7 @@ pub(crate) fn advise(mm: &MmWithUser, start: usize, len: usize, behavior: Behavi
     let Some(range) = PageRange::from_user(start, len)? else {
         return Ok(());
     };
-    with_locks(mm, behavior, |apply| apply(range, len))?.map_err(|failure| match failure {
+    with_locks(mm, behavior, |apply| apply(range, len)).map_err(|failure| match failure {
         Failure::Error(e) => e,
         Failure::Blocked => restart_syscall(),
     })
@@ -81,13 +82,12 @@ fn advise_vector(
     let total = vector.remaining();
     let outcome = loop {
         match with_locks(mm, behavior, |apply| apply_to_ranges(vector, apply)) {
-            Err(e) => break Err(e),
-            Ok(Ok(())) => break Ok(0),
-            Ok(Err(Failure::Error(e))) => break Err(e),
+            Ok(()) => break Ok(0),
+            Err(Failure::Error(e)) => break Err(e),
             // A restart of the system call would do the first ranges again. So a range that was
             // blocked is tried again here, after the lock was free for a moment.
-            Ok(Err(Failure::Blocked)) if fatal_signal_pending() => break Err(EINTR),
-            Ok(Err(Failure::Blocked)) => {}
+            Err(Failure::Blocked) if fatal_signal_pending() => break Err(EINTR),
+            Err(Failure::Blocked) => {}
         }
     };
     match total - vector.remaining() {
@@ -97,10 +97,7 @@ fn advise_vector(
 }
 
 /// Calls `apply` for the ranges that are left in `vector`, up to the first failure.
-fn apply_to_ranges(
-    vector: &mut AddressVector<'_>,
-    apply: &mut dyn FnMut(PageRange, usize) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+fn apply_to_ranges(vector: &mut AddressVector<'_>, apply: &mut Apply<'_>) -> Result<(), Failure> {
     while let Some((start, len)) = vector.first() {
         if let Some(range) = PageRange::from_user(start, len)? {
             apply(range, len)?;
@@ -110,21 +107,24 @@ fn apply_to_ranges(
     Ok(())
 }
 
+/// Applies advice to one range, whose length it takes in pages and, as the user passed it, in bytes.
+type Apply<'a> = dyn FnMut(PageRange, usize) -> Result<(), Failure> + 'a;
+
 /// Takes the locks that `behavior` needs and calls `body` under them, with a function that applies
-/// the advice to one range, whose length it takes in pages and, as the user passed it, in bytes.
+/// the advice to one range.
 ///
 /// # Errors
 ///
-/// `EINTR` when a fatal signal ended the wait for the lock.
+/// `EINTR` when a fatal signal ended the wait for the lock, and those of `body`.
 ///
 /// C: `madvise_lock()`, `madvise_init_tlb()`, and `madvise_do_behavior()` of `mm/madvise.c`.
-fn with_locks<R>(
+fn with_locks(
     mm: &MmWithUser,
     behavior: Behavior,
-    body: impl FnOnce(&mut dyn FnMut(PageRange, usize) -> Result<(), Failure>) -> R,
-) -> Result<R> {
+    body: impl FnOnce(&mut Apply<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let row = behavior.row();
-    Ok(match row.work {
+    match row.work {
         #[cfg(CONFIG_MEMORY_FAILURE)]
         Work::Unlocked(work) => body(&mut |range, len| Ok(work(range.start(), len)?)),
         Work::Populate(work) => {
@@ -179,7 +179,7 @@ fn with_locks<R>(
                 })
             })
         }
-    })
+    }
 }
 
 /// Checks that advice may be given to the memory of a VMA: always, unless it throws it away and the

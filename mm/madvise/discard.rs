@@ -2,9 +2,9 @@
 
 //! Advice that gives memory back: `MADV_DONTNEED`, `MADV_DONTNEED_LOCKED`, `MADV_FREE`.
 
-use super::behavior::VmaRead;
+use super::{behavior::VmaRead, split::split_and_lock};
 use kernel::{
-    mm::folio::{lru_add_drain, Folio},
+    mm::folio::{lru_add_drain, Folio, LockedFolio},
     mm::page_table::{walk, Entries, Entry, HugePage, PresentEntry, Step, Table, Visitor},
     mm::tlb::{notify_clear, MmuGather, VmaGather},
     mm::{cond_resched, virt::VmaRef, Announced, PageRange, VmFlags},
@@ -169,46 +169,45 @@ fn free_entries<'t, 'v>(
     mut entries: Entries<'t, VmaGather<'v>>,
     swapped: &mut usize,
 ) {
-    while let Some(entry) = entries.current() {
-        let mut n = 1;
+    while let Some(entry) = entries.next_entry() {
         match entry {
             Entry::Swap(entry) => {
-                n = entry.free();
+                let n = entry.free();
                 *swapped += n;
+                entries.skip_rest(n);
             }
             Entry::Poisoned(entry) => entry.clear(),
             Entry::Present(mut entry) => {
-                if let Some(folio) = entry.folio() {
-                    if folio.is_large() {
-                        n = entry.batch();
-                        if n < folio.nr_pages() {
-                            // Only a folio that is in the range as a whole can be marked.
-                            let locked = (!folio.maybe_mapped_shared())
-                                .then(|| folio.try_lock())
-                                .flatten();
-                            let Some(locked) = locked.map(|locked| locked.into_owned()) else {
-                                entries.advance(n);
-                                continue;
-                            };
-                            let addr = entries.addr();
-                            drop(entries);
-                            let is_split = locked.split().is_ok();
-                            let Some(relocked) = table.lock(addr) else {
-                                return;
-                            };
-                            entries = relocked;
-                            entries.advance(if is_split { 0 } else { n });
-                            continue;
-                        }
-                    }
+                let Some(folio) = entry.folio() else {
+                    continue;
+                };
+                if !folio.is_large() {
                     free_folio(entry, folio);
+                    continue;
+                }
+                let n = entry.batch();
+                if n == folio.nr_pages() {
+                    free_folio(entry, folio);
+                    entries.skip_rest(n);
+                    continue;
+                }
+                // Only a folio that is in the range as a whole can be marked.
+                let addr = entry.addr();
+                let locked = (!folio.maybe_mapped_shared())
+                    .then(|| folio.try_lock())
+                    .flatten()
+                    .map(LockedFolio::into_owned);
+                let Some(locked) = locked else {
+                    entries.skip_rest(n);
+                    continue;
+                };
+                drop(entries);
+                match split_and_lock(locked, table, addr, n) {
+                    Some(relocked) => entries = relocked,
+                    None => return,
                 }
             }
             Entry::Empty(_) | Entry::Guard(_) | Entry::Other => {}
-        }
-        match n {
-            1 => entries.next(),
-            n => entries.advance(n),
         }
     }
 }

@@ -120,11 +120,9 @@ mod swap {
     ) -> Option<(usize, kernel::mm::SwapEntry)> {
         let mut entries = table.lock(addr)?;
         loop {
-            let at = entries.addr();
-            if let Entry::Swap(swapped) = entries.current()? {
-                return Some((at, swapped.entry()));
+            if let Entry::Swap(swapped) = entries.next_entry()? {
+                return Some((swapped.addr(), swapped.entry()));
             }
-            entries.next();
         }
     }
 }

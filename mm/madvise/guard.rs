@@ -78,13 +78,12 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
         let Some(mut entries) = table.lock(table.range().start()) else {
             return Ok(Step::Again);
         };
-        while let Some(entry) = entries.current() {
+        while let Some(entry) = entries.next_entry() {
             match entry {
                 Entry::Empty(entry) => entry.install_guard(),
                 Entry::Guard(_) => {}
                 _ => return Ok(Step::Stop),
             }
-            entries.next();
         }
         Ok(Step::Next)
     }
@@ -107,11 +106,10 @@ impl Visitor<VmaMmapLocked> for Remove {
         let Some(mut entries) = table.lock(table.range().start()) else {
             return Ok(Step::Again);
         };
-        while let Some(entry) = entries.current() {
+        while let Some(entry) = entries.next_entry() {
             if let Entry::Guard(guard) = entry {
                 guard.remove();
             }
-            entries.next();
         }
         Ok(Step::Next)
     }

@@ -2,8 +2,9 @@
 
 //! Advice to reclaim memory: `MADV_COLD` and `MADV_PAGEOUT`.
 
+use super::split::split_and_lock;
 use kernel::{
-    mm::folio::{lru_add_drain, Folio, IsolatedFolios},
+    mm::folio::{lru_add_drain, Folio, IsolatedFolios, LockedFolio},
     mm::page_table::{walk, Entries, Entry, HugePage, PresentEntry, Step, Table, Visitor},
     mm::tlb::{MmuGather, VmaGather},
     mm::{cond_resched, fatal_signal_pending, need_resched},
@@ -132,6 +133,7 @@ impl<const PAGE_OUT: bool> Visitor<VmaGather<'_>> for Reclaim<PAGE_OUT> {
 }
 
 impl<const PAGE_OUT: bool> Reclaim<PAGE_OUT> {
+    #[inline(always)]
     fn reclaim_entries<'t, 'v>(
         &self,
         table: &'t Table<'t, VmaGather<'v>>,
@@ -139,7 +141,7 @@ impl<const PAGE_OUT: bool> Reclaim<PAGE_OUT> {
         list: &mut Option<&mut IsolatedFolios<'_>>,
     ) {
         let mut visited = 0;
-        while entries.addr() < table.range().end() {
+        loop {
             visited += 1;
             if visited == BATCH {
                 visited = 0;
@@ -154,45 +156,39 @@ impl<const PAGE_OUT: bool> Reclaim<PAGE_OUT> {
                     continue;
                 }
             }
-            let mut n = 1;
-            let Some(entry) = entries.current() else {
-                return;
-            };
-            let Entry::Present(mut entry) = entry else {
-                entries.next();
-                continue;
+            let mut entry = match entries.next_entry() {
+                Some(Entry::Present(entry)) => entry,
+                Some(_) => continue,
+                None => return,
             };
             let Some(folio) = entry.folio() else {
-                entries.next();
                 continue;
             };
-            if folio.is_large() {
-                n = entry.batch();
-                if n < folio.nr_pages() {
-                    // Only a folio that is in the range as a whole can be reclaimed.
-                    let locked = match self.may_split(folio) {
-                        true => folio.try_lock().map(|locked| locked.into_owned()),
-                        false => None,
-                    };
-                    let Some(locked) = locked else {
-                        entries.advance(n);
-                        continue;
-                    };
-                    let addr = entries.addr();
-                    drop(entries);
-                    let is_split = locked.split().is_ok();
-                    match table.lock(addr) {
-                        Some(relocked) => entries = relocked,
-                        None => return,
-                    }
-                    entries.advance(if is_split { 0 } else { n });
-                    continue;
-                }
+            if !folio.is_large() {
+                self.reclaim_mapped(entry, folio, list);
+                continue;
             }
-            self.reclaim_mapped(entry, folio, list);
-            match n {
-                1 => entries.next(),
-                n => entries.advance(n),
+            let n = entry.batch();
+            if n == folio.nr_pages() {
+                self.reclaim_mapped(entry, folio, list);
+                entries.skip_rest(n);
+                continue;
+            }
+            // Only a folio that is in the range as a whole can be reclaimed.
+            let addr = entry.addr();
+            let locked = self
+                .may_split(folio)
+                .then(|| folio.try_lock())
+                .flatten()
+                .map(LockedFolio::into_owned);
+            let Some(locked) = locked else {
+                entries.skip_rest(n);
+                continue;
+            };
+            drop(entries);
+            match split_and_lock(locked, table, addr, n) {
+                Some(relocked) => entries = relocked,
+                None => return,
             }
         }
     }

@@ -13,6 +13,7 @@
 //! | [`VmaMmapWrite`] | mmap lock, write | to take the VMA write lock, to split and merge, too |
 //! | [`VmaWrite`] | mmap lock, write; VMA lock, write | to change the VMA, too |
 //! | [`VmaMaybeGuard`] | the same; the flag is set | to install guard markers, too |
+//! | [`VmaGather`](super::tlb::VmaGather) | as `VmaRef`; changes are collected | to change entries so that the TLBs must be flushed, too |
 //!
 //! The first is in `kernel::mm::virt`. Each type dereferences to one above it. Lock order: mmap
 //! lock, VMA lock, then the locks of page tables.

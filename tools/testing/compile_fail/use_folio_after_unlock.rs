@@ -11,7 +11,7 @@ use kernel::mm::{
 
 /// Tries it.
 pub fn attempt(mut entries: Entries<'_, VmaRef>) -> bool {
-    let Some(Entry::Present(entry)) = entries.current() else {
+    let Some(Entry::Present(entry)) = entries.next_entry() else {
         return false;
     };
     let Some(folio) = entry.folio() else {

@@ -49,7 +49,7 @@ impl<V: Walkable> Table<'_, V> {
 /// # Invariants
 ///
 /// The table is mapped and locked by `ptl`, and the processor is in lazy MMU mode. `first` is an
-/// entry of it; `ptep` is its entry for `addr`, or the one behind the last when `addr` is at `end`,
+/// entry of it; `ptep` is its next entry, for `addr`, or the one behind the last when `addr` is at `end`,
 /// the end of the range.
 pub struct Entries<'t, V> {
     vma: &'t V,
@@ -61,47 +61,43 @@ pub struct Entries<'t, V> {
 }
 
 impl<V: Walkable> Entries<'_, V> {
-    /// The address that the current entry is for.
+    /// The address that the next entry is for; at the end, that of the end.
     #[inline]
     pub fn addr(&self) -> usize {
         self.addr
     }
 
-    /// Goes on to the next entry, unless this is the end.
+    /// Passes over the rest of a batch of `n` entries, of which the first was returned last.
     #[inline]
-    pub fn next(&mut self) {
-        if self.addr < self.end {
-            // SAFETY: The table has an entry here.
-            self.ptep = unsafe { self.ptep.add(1) };
-            self.addr += PAGE_SIZE;
-        }
-    }
-
-    /// Goes on by `n` entries, or to the end.
-    #[inline]
-    pub fn advance(&mut self, n: usize) {
-        let n = n.min((self.end - self.addr) >> PAGE_SHIFT);
+    pub fn skip_rest(&mut self, n: usize) {
+        let n = n
+            .saturating_sub(1)
+            .min((self.end - self.addr) >> PAGE_SHIFT);
         // SAFETY: The table has at least that many entries.
         self.ptep = unsafe { self.ptep.add(n) };
         self.addr += n * PAGE_SIZE;
     }
 
-    /// The current entry; `None` at the end.
+    /// The next entry; `None` at the end.
     #[inline]
-    pub fn current(&mut self) -> Option<Entry<'_, V>> {
+    pub fn next_entry(&mut self) -> Option<Entry<'_, V>> {
         if self.addr >= self.end {
             return None;
         }
+        let Self { addr, ptep, .. } = *self;
+        // SAFETY: The table has an entry here.
+        self.ptep = unsafe { ptep.add(1) };
+        self.addr += PAGE_SIZE;
         let mut pte = MaybeUninit::uninit();
         // SAFETY: By the type invariants the entry is mapped and locked.
-        let kind = unsafe { bindings::pte_read(self.ptep, pte.as_mut_ptr()) };
+        let kind = unsafe { bindings::pte_read(ptep, pte.as_mut_ptr()) };
         // INVARIANT: `ptep` is the entry for `addr`, holds what `kind` says, and stays locked while
         // `self` is borrowed.
         let place = Place {
             vma: self.vma,
-            addr: self.addr,
+            addr,
             end: self.end,
-            ptep: self.ptep,
+            ptep,
             // SAFETY: The call wrote it.
             pte: unsafe { pte.assume_init() },
             _lock: PhantomData,
@@ -231,6 +227,12 @@ impl<'e, V: Walkable> PresentEntry<'e, V> {
         (!folio.is_zone_device()).then_some(folio)
     }
 
+    /// The address that the entry is for.
+    #[inline]
+    pub fn addr(&self) -> usize {
+        self.place.addr
+    }
+
     /// Makes this a batch of the entries from this on that map pages of its folio in order, and
     /// returns their number. The batch counts as used if any of them was.
     ///
@@ -238,18 +240,15 @@ impl<'e, V: Walkable> PresentEntry<'e, V> {
     #[inline]
     pub fn batch(&mut self) -> usize {
         if let Some(folio) = self.folio() {
-            let max = self.place.max();
+            let Place { ptep, mut pte, .. } = self.place;
             // SAFETY: The entry maps a page of the folio, and the table has that many entries.
             // CAST: There are fewer entries in a table.
             // INVARIANT: The function returns the number of entries that are as they must be.
             self.n = unsafe {
-                bindings::folio_pte_batch_young_dirty(
-                    folio.as_raw(),
-                    self.place.ptep,
-                    &mut self.place.pte,
-                    max as u32,
-                ) as usize
+                let max = self.place.max() as u32;
+                bindings::folio_pte_batch_young_dirty(folio.as_raw(), ptep, &mut pte, max) as usize
             };
+            self.place.pte = pte;
         }
         self.n
     }
@@ -311,6 +310,12 @@ impl PresentEntry<'_, VmaGather<'_>> {
 pub struct SwappedEntry<'e, V>(Place<'e, V>);
 
 impl<V: Walkable> SwappedEntry<'_, V> {
+    /// The address that the entry is for.
+    #[inline]
+    pub fn addr(&self) -> usize {
+        self.0.addr
+    }
+
     /// The place in swap.
     #[inline]
     pub fn entry(&self) -> SwapEntry {
@@ -326,7 +331,6 @@ impl SwappedEntry<'_, VmaGather<'_>> {
     /// Returns their number. The caller corrects the counter of the address space.
     ///
     /// C: `swap_pte_batch()`, `free_swap_and_cache_nr()`, `clear_not_present_full_ptes()`.
-    #[inline]
     pub fn free(self) -> usize {
         let Place {
             vma, addr, ptep, ..
@@ -356,7 +360,6 @@ impl PoisonedEntry<'_, VmaGather<'_>> {
     /// Forgets the loss, so that the page can be faulted in again.
     ///
     /// C: `pte_clear_not_present_full()`.
-    #[inline]
     pub fn clear(self) {
         let Place {
             vma, addr, ptep, ..

@@ -170,8 +170,8 @@ impl<'g> VmaMmapWrite<'g> {
         Ok(vma.end())
     }
 
-    /// Calls a function that splits and merges VMAs with what all of them take: an iterator at
-    /// `range`, the VMA before the range, and this VMA, which has the range. Locks the VMA that
+    /// Calls a function that splits and merges VMAs with what all of them take: an iterator at this
+    /// VMA, the VMA before the range, and this VMA, which has the range. Locks the VMA that
     /// comes out.
     ///
     /// # Errors
@@ -188,16 +188,14 @@ impl<'g> VmaMmapWrite<'g> {
         ) -> *mut bindings::vm_area_struct,
     ) -> Result<VmaWrite<'g>> {
         self.check_range(range)?;
-        let vma = self.as_ptr();
-        let mut prev = vma;
-        let mut iter = self.iter;
-        if range.start() == self.start() {
-            // SAFETY: By the type invariants the iterator is at the VMA and the lock is held.
-            prev = unsafe { bindings::vma_prev(&mut iter) };
-            // SAFETY: The address space is valid.
-            unsafe { bindings::vma_iter_init(&mut iter, self.mm().as_raw(), range.start()) };
-        }
-        let vma = from_err_ptr(call(&mut iter, prev, vma))?;
+        let Self { vma, mut iter } = self;
+        let prev = match range.start() == vma.start() {
+            false => vma.as_ptr(),
+            // SAFETY: By the type invariants the iterator, and so its copy, is at the VMA, and the
+            // lock is held.
+            true => unsafe { bindings::vma_prev(&mut iter.clone()) },
+        };
+        let vma = from_err_ptr(call(&mut iter, prev, vma.as_ptr()))?;
         // SAFETY: The function returned a VMA in the tree, and the mmap lock is still held for
         // writing by the guard that `self` borrowed.
         Ok(unsafe { VmaWrite::lock(vma) })
