@@ -10,14 +10,16 @@ help:
 
 ## make run               build all that is needed, boot it, run the demo
 ## make test              all tests on x86_64, arm64 and arm
+## make check             the part of the tests that runs on this machine
 ## make fuzz              compare random memory calls on our kernel, on ours switched off, and on the untouched one
+## make bench             count the instructions of memory calls on the same three kernels
 ## make shell             boot to a shell with the tests in it
 ## make kernel            build the kernel only; the last line is the image's path
 ## make setup             tools, build root and kernel tree only
 ## make clean             remove kernels and guest programs
 ## make distclean         remove the build root and the kernel trees too
 ##
-## ARCH=x86_64|arm64|arm  for run, fuzz, shell and kernel (x86_64)
+## ARCH=x86_64|arm64|arm  for run, fuzz, bench, shell and kernel (x86_64)
 ## SEEDS="1 2 3" OPS=N    for fuzz: the sequences, and how many operations each has (20000)
 ## RUST_VMA=y|n|stock     ours, ours switched off, or the untouched kernel (y)
 ## DEBUG=1                a kernel with KASAN, lockdep and more
@@ -31,11 +33,14 @@ setup:
 	@scripts/buildroot
 	@scripts/prepare
 
-kernel run fuzz shell: setup
+kernel run fuzz bench shell: setup
 	@scripts/$@ $(ARCH)
 
 test: setup
 	@scripts/test
+
+check: setup
+	@scripts/test host
 
 clean:
 	rm -rf $(foreach arch,x86_64 arm64 arm,$(BUILD)/$(arch) $(BUILD)/$(arch)-*) $(BUILD)/guest
@@ -43,5 +48,5 @@ clean:
 distclean: clean
 	rm -rf $(BUILD)/root $(BUILD)/root.* $(BUILD)/linux-* $(BUILD)/*.log
 
-.PHONY: help setup kernel run fuzz shell test clean distclean
+.PHONY: help setup kernel run fuzz bench shell test check clean distclean
 .NOTPARALLEL:

@@ -117,33 +117,33 @@ extern "C" {
     fn usleep(microseconds: u32) -> c_int;
     fn _exit(status: c_int) -> !;
     fn __errno_location() -> *mut c_int;
-    fn fuzz_peek(addr: usize) -> u32;
-    fn fuzz_poke(addr: usize, value: u32);
-    static fuzz_fault: u8;
+    fn touch_peek(addr: usize) -> u32;
+    fn touch_poke(addr: usize, value: u32);
+    static touch_fault: u8;
 }
 
-// What may fault is between fuzz_peek and fuzz_fault, where the handler lets such a touch return.
+// What may fault is between touch_peek and touch_fault, where the handler lets such a touch return.
 #[cfg(target_arch = "x86_64")]
 global_asm!(
-    "fuzz_peek: mov eax, [rdi]",
+    "touch_peek: mov eax, [rdi]",
     "ret",
-    "fuzz_poke: mov [rdi], esi",
-    "fuzz_fault: ret",
+    "touch_poke: mov [rdi], esi",
+    "touch_fault: ret",
 );
 #[cfg(target_arch = "aarch64")]
 global_asm!(
-    "fuzz_peek: ldr w0, [x0]",
+    "touch_peek: ldr w0, [x0]",
     "ret",
-    "fuzz_poke: str w1, [x0]",
-    "fuzz_fault: ret",
+    "touch_poke: str w1, [x0]",
+    "touch_fault: ret",
 );
 #[cfg(target_arch = "arm")]
 global_asm!(
     ".arm",
-    "fuzz_peek: ldr r0, [r0]",
+    "touch_peek: ldr r0, [r0]",
     "bx lr",
-    "fuzz_poke: str r1, [r0]",
-    "fuzz_fault: bx lr",
+    "touch_poke: str r1, [r0]",
+    "touch_fault: bx lr",
 );
 
 /// Where a signal's context has the program counter.
@@ -163,10 +163,10 @@ extern "C" fn on_fault(signal: c_int, info: *const c_int, context: *mut c_void) 
     // counter is where PC says.
     let (code, pc) = unsafe { (*info.add(2), context.byte_add(PC).cast::<usize>()) };
     // SAFETY: as above; the label is a symbol of this program.
-    let (at, end) = unsafe { (*pc, (&raw const fuzz_fault).addr()) };
+    let (at, end) = unsafe { (*pc, (&raw const touch_fault).addr()) };
     FAULT_SIGNAL.store(signal as u32, Ordering::Relaxed);
     FAULT_CODE.store(code as u32, Ordering::Relaxed);
-    if (fuzz_peek as usize..end).contains(&at) {
+    if (touch_peek as usize..end).contains(&at) {
         // SAFETY: both functions have nothing on the stack, so that they may return from here.
         unsafe { *pc = end };
     } else if signal != SIGBUS || code < BUS_MCEERR_AR {
@@ -224,14 +224,14 @@ pub fn take_fault() -> Result<(), Fault> {
 /// Reads a word.
 pub fn peek(addr: usize) -> Result<u32, Fault> {
     // SAFETY: an address where nothing may be read makes a signal, which the handler catches.
-    let value = unsafe { fuzz_peek(addr) };
+    let value = unsafe { touch_peek(addr) };
     take_fault().map(|()| value)
 }
 
 /// Writes a word.
 pub fn poke(addr: usize, value: u32) -> Result<(), Fault> {
     // SAFETY: as in peek(); no reference to memory of the arena exists.
-    unsafe { fuzz_poke(addr, value) };
+    unsafe { touch_poke(addr, value) };
     take_fault()
 }
 

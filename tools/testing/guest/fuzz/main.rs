@@ -14,6 +14,7 @@ mod kernel;
 mod ops;
 mod rng;
 mod state;
+#[path = "../sys.rs"]
 mod sys;
 
 use core::{
