@@ -73,9 +73,9 @@ const BAD_ADVICE: [isize; 9] = [-1, -2, 5, 7, 26, 99, 104, 0x7fff_ffff, -0x8000_
 /// Files that are open for mapping.
 pub const FILES: usize = 6;
 
-/// Where an episode has guards. In shared memory the stock kernel gives a mapping an anon_vma with its first guard, which
-/// ours does not: there, parts that got theirs apart from each other are not merged, here they are. With a guard in each
-/// mapping from the start, or in none, there is no such difference.
+/// Where an episode has guards. The stock kernel gives a mapping of a file, or of shared memory, an anon_vma with its first
+/// guard, which ours does not: parts that got different ones are not merged. With a guard in each such mapping from the
+/// start, and something written to each private one, or with no guards, there is no such difference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Guards {
     Everywhere,

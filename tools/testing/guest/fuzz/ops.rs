@@ -138,15 +138,25 @@ impl Episode {
             self,
             " {range} {kind:?} prot {prot} flags {flags:x} offset {offset:x}"
         );
-        let addr = sys::mmap(range.addr(), range.len(), prot, flags, fd, offset);
+        let shared = flags & sys::MAP_SHARED != 0;
+        let is_anonymous = !shared && !matches!(kind, Kind::File(_));
+        let guarded = self.guards == Guards::Everywhere && !is_anonymous;
+        let first_prot = if guarded && !shared {
+            sys::PROT_READ | sys::PROT_WRITE
+        } else {
+            prot
+        };
+        let addr = sys::mmap(range.addr(), range.len(), first_prot, flags, fd, offset);
         if addr as usize != range.addr() {
             return addr;
         }
-        let private =
-            matches!(kind, Kind::Anonymous | Kind::Droppable) && flags & sys::MAP_SHARED == 0;
-        if self.guards == Guards::Everywhere && !private {
-            if self.rng.chance(50) {
+        if guarded {
+            // What is written to a private mapping of a file makes for an anon_vma on every kernel.
+            if !shared || self.rng.chance(50) {
                 self.write_range(Range { count: 1, ..range });
+            }
+            if first_prot != prot {
+                must(Call::Mprotect, [range.addr(), range.len(), prot]);
             }
             for advice in [GUARD_INSTALL, GUARD_REMOVE] {
                 let result = madvise(Range { count: 1, ..range }, advice);
