@@ -151,12 +151,30 @@ pub const CASES: &[Case] = &[
     per_page("DONTNEED", FILLED, fill, |m| advise(m, 0, FILLED, DONTNEED)),
     case("FREE, 1 page", |m| m.fill(1), |m| advise(m, 0, 1, FREE)),
     per_page("FREE", FILLED, fill, |m| advise(m, 0, FILLED, FREE)),
-    per_page("FREE again", FILLED, nothing, |m| {
+    per_page(
+        "FREE again",
+        FILLED,
+        |m| {
+            fill(m);
+            advise(m, 0, FILLED, FREE);
+        },
+        |m| advise(m, 0, FILLED, FREE),
+    ),
+    per_page("FREE, empty", FILLED, nothing, |m| {
         advise(m, 0, FILLED, FREE)
     }),
     case("COLD, 1 page", |m| m.fill(1), |m| advise(m, 0, 1, COLD)),
     per_page("COLD", FILLED, fill, |m| advise(m, 0, FILLED, COLD)),
-    per_page("COLD again", FILLED, nothing, |m| {
+    per_page(
+        "COLD again",
+        FILLED,
+        |m| {
+            fill(m);
+            advise(m, 0, FILLED, COLD);
+        },
+        |m| advise(m, 0, FILLED, COLD),
+    ),
+    per_page("COLD, empty", FILLED, nothing, |m| {
         advise(m, 0, FILLED, COLD)
     }),
     case(
