@@ -13,29 +13,63 @@ struct seq_file;
 struct vm_area_struct;
 
 #ifdef CONFIG_RUST_VMA
-/*
- * The VMA may hold guard regions. Set under the mmap write lock and the VMA
- * write lock before the first marker goes in, so that a VMA without the flag
- * holds none.
+/**
+ * define VM_MAYBE_GUARD - the VMA may hold guard regions
+ *
+ * Set under the mmap write lock and the VMA write lock before the first marker
+ * goes in, so that a VMA without the flag holds none.
  */
 #define VM_MAYBE_GUARD	0x00000800
 #else
 #define VM_MAYBE_GUARD	0x00000000
 #endif
 
-/*
- * Flags that tell what the page tables of a VMA may hold. They never keep two
- * VMAs from being merged, and what is merged has each flag that either had.
+/**
+ * define VM_STICKY - flags that tell what the page tables of a VMA may hold
+ *
+ * They never keep two VMAs from being merged, and what is merged has each flag
+ * that either had.
  */
 #define VM_STICKY	VM_MAYBE_GUARD
 
 #ifdef CONFIG_RUST_VMA
 /* Provided by Rust: mm/rust_vma.rs. */
+
+/**
+ * vma_process_madvise() - apply advice to ranges of a process's memory
+ * @pidfd: The process.
+ * @vec: The ranges, as addresses in that process.
+ * @vlen: How many ranges there are.
+ * @behavior: The advice: MADV_*.
+ * @flags: Must be zero.
+ *
+ * Context: A thread of userspace that holds no lock. May sleep.
+ * Return: The number of bytes that were processed, or a negative errno when
+ * there are none.
+ */
 ssize_t vma_process_madvise(int pidfd, const struct iovec __user *vec, size_t vlen,
 			    int behavior, unsigned int flags);
+
+/**
+ * vma_needs_copy() - decide whether fork() copies the page tables of a VMA
+ * @dst_vma: The copy, in the child.
+ * @src_vma: The VMA of the parent.
+ *
+ * Context: Both mmap locks are held for writing.
+ * Return: false if page faults in the child bring back all that the page
+ * tables of @src_vma hold.
+ */
 bool vma_needs_copy(struct vm_area_struct *dst_vma, struct vm_area_struct *src_vma);
 
 /* Provided by Rust: fs_proc/smaps.rs. */
+
+/**
+ * show_smap_vma_flags() - print the VmFlags line of /proc/PID/smaps
+ * @m: The file.
+ * @vma: The VMA.
+ *
+ * Context: The mmap lock, or the lock of @vma, is held.
+ */
 void show_smap_vma_flags(struct seq_file *m, struct vm_area_struct *vma);
 #endif
 
