@@ -26,6 +26,15 @@ size_t page_size(void)
 	return sysconf(_SC_PAGESIZE);
 }
 
+/* Reads the number of a line "KEY: NUMBER kB". */
+static void read_kb(const char *line, const char *key, unsigned long *kb)
+{
+	size_t len = strlen(key);
+
+	if (!strncmp(line, key, len))
+		*kb = strtoul(line + len, NULL, 10);
+}
+
 /* Calls visit() for every mapping until it returns true. */
 static bool for_each_vma(bool (*visit)(const struct vma *vma, void *data),
 			 void *data)
@@ -41,21 +50,20 @@ static bool for_each_vma(bool (*visit)(const struct vma *vma, void *data),
 		err(KSFT_FAIL, "/proc/self/smaps");
 
 	while (!found && getline(&line, &size, smaps) > 0) {
-		unsigned long start, end;
+		struct vma next = { 0 };
 
 		line[strcspn(line, "\n")] = '\0';
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2) {
-			memset(&vma, 0, sizeof(vma));
-			vma.start = start;
-			vma.end = end;
-			sscanf(line, "%*s %*s %*s %*s %*s %63[^\n]", vma.name);
+		/* A mapping may have no name. */
+		if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %63[^\n]",
+			   &next.start, &next.end, next.name) >= 2) {
+			vma = next;
 		} else if (!strncmp(line, "VmFlags: ", 9)) {
 			snprintf(vma.flags, sizeof(vma.flags), "%s", line + 9);
 			found = visit(&vma, data);
 		} else {
-			sscanf(line, "AnonHugePages: %lu", &vma.anon_huge_kb);
-			sscanf(line, "ShmemPmdMapped: %lu", &vma.shmem_pmd_kb);
-			sscanf(line, "FilePmdMapped: %lu", &vma.file_pmd_kb);
+			read_kb(line, "AnonHugePages:", &vma.anon_huge_kb);
+			read_kb(line, "ShmemPmdMapped:", &vma.shmem_pmd_kb);
+			read_kb(line, "FilePmdMapped:", &vma.file_pmd_kb);
 		}
 	}
 	if (!vma.flags[0])
