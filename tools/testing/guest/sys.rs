@@ -371,7 +371,7 @@ impl Child {
         let mut status: c_int = 0;
         must(Call::Wait4, [self.0, (&raw mut status).addr(), 0, 0]);
         match status as usize & 0x7f {
-            0 => status as usize >> 8 & 0xff,
+            0 => (status as usize >> 8) & 0xff,
             signal => 256 + signal,
         }
     }

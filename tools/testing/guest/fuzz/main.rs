@@ -104,7 +104,7 @@ fn run(seed: u64, operations: usize, shown: Option<usize>) {
 fn print_vmstat() {
     let mut buffer = [0; 1 << 14];
     for line in sys::read_file(c"/proc/vmstat", &mut buffer).lines() {
-        if [
+        let told = [
             "pswp",
             "thp_",
             "pgfree",
@@ -115,11 +115,9 @@ fn print_vmstat() {
             "cow_ksm",
         ]
         .iter()
-        .any(|prefix| line.starts_with(prefix))
-        {
-            if !line.ends_with(" 0") {
-                say!("# vmstat {line}");
-            }
+        .any(|prefix| line.starts_with(prefix));
+        if told && !line.ends_with(" 0") {
+            say!("# vmstat {line}");
         }
     }
 }
