@@ -18,11 +18,8 @@ use core::{
 /// Pages of a huge page on the 64-bit architectures.
 pub const HUGE: usize = 512;
 
-/// After how many operations the state is logged, which takes longer than the operations.
-const STATE_EVERY: usize = 2;
-
-/// After how many operations all pages are read.
-const CONTENT_EVERY: usize = 50;
+/// How often the state is logged before all pages are read, which takes even longer.
+const STATES_PER_CONTENT: usize = 25;
 
 /// The most pages that one operation touches.
 const TOUCHED: usize = 40;
@@ -133,6 +130,8 @@ pub struct Episode {
     /// Two pages outside the arena: one to lock and unlock, one for userfaultfd.
     pub scratch: usize,
     pub step: usize,
+    /// After how many operations the state is logged, which takes longer than the operations.
+    pub look: usize,
     /// Whether huge pages are used without advice, and ranges fit them more often.
     pub large: bool,
 }
@@ -165,6 +164,7 @@ impl Episode {
         log: Log,
         child_hash: &'static AtomicU64,
         counts: &'static [AtomicU64],
+        look: usize,
     ) -> Self {
         sys::set_up_signals(SECONDS);
         let memfd = call(Call::MemfdCreate, [c"fuzz".as_ptr().addr(), 0]);
@@ -212,6 +212,7 @@ impl Episode {
             dead_pidfd,
             scratch: scratch as usize,
             step: 0,
+            look,
             large: false,
         };
         episode.furnish();
@@ -272,10 +273,11 @@ impl Episode {
         note!(self, " = {result}");
         self.counts[2 * index].fetch_add(1, Ordering::Relaxed);
         self.counts[2 * index + 1].fetch_add(u64::from(result >= 0), Ordering::Relaxed);
-        if step % CONTENT_EVERY == CONTENT_EVERY - 1 {
+        let done = step + 1;
+        if done % (STATES_PER_CONTENT * self.look) == 0 {
             self.log_content();
         }
-        if step % STATE_EVERY == STATE_EVERY - 1 {
+        if done % self.look == 0 {
             self.show();
         } else {
             note!(self, "\n");

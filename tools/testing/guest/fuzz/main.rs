@@ -2,9 +2,9 @@
 //! Replays a random sequence of memory system calls and logs all that can be seen of it: two kernels that behave alike
 //! give the same log.
 //!
-//! `fuzz SEED OPERATIONS [EPISODE]`: the operations come in episodes, each in a process of its own. A line per episode has
-//! the hash of its log; with EPISODE the log of that one is printed in full, and the program ends after it. Lines that
-//! begin with `#` may differ.
+//! `fuzz SEED OPERATIONS LOOK [EPISODE]`: the operations come in episodes, each in a process of its own; the state is logged
+//! after every LOOK operations. A line per episode has the hash of its log; with EPISODE the log of that one is printed in
+//! full, and the program ends after it. Lines that begin with `#` may differ.
 
 #![no_std]
 #![no_main]
@@ -68,7 +68,7 @@ macro_rules! say {
 }
 
 /// Runs all episodes, or all to the one to be shown: what went before may matter.
-fn run(seed: u64, operations: usize, shown: Option<usize>) {
+fn run(seed: u64, operations: usize, look: usize, shown: Option<usize>) {
     let words = sys::shared_words(2 + 2 * ops::COUNT);
     let (hash, child_hash, counts) = (&words[0], &words[1], &words[2..]);
     kernel::calm();
@@ -77,8 +77,8 @@ fn run(seed: u64, operations: usize, shown: Option<usize>) {
         let count = EPISODE.min(operations - number * EPISODE);
         let full = shown == Some(number);
         let status = sys::Child::start(|| {
-            let mut episode =
-                episode::Episode::new(seed, number, Log::new(full), child_hash, counts);
+            let log = Log::new(full);
+            let mut episode = episode::Episode::new(seed, number, log, child_hash, counts, look);
             for index in 0..count {
                 episode.step(index);
                 hash.store(episode.hash(), Ordering::Relaxed);
@@ -129,13 +129,13 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
         (index < argc as usize).then(|| unsafe { CStr::from_ptr(*argv.add(index)) })
     };
     let number = |index: usize| argument(index)?.to_str().ok()?.parse::<usize>().ok();
-    match (number(1), number(2)) {
-        (Some(seed), Some(operations)) => {
-            run(seed as u64, operations, number(3));
+    match (number(1), number(2), number(3)) {
+        (Some(seed), Some(operations), Some(look @ 1..)) => {
+            run(seed as u64, operations, look, number(4));
             0
         }
         _ => {
-            say!("use: fuzz SEED OPERATIONS [EPISODE]");
+            say!("use: fuzz SEED OPERATIONS LOOK [EPISODE]");
             2
         }
     }
