@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A VMA under any lock.
+
+use super::{
+    file::VmaFile,
+    space::{Space, Vma},
+    MmWithUser, PageRange, VmFlags,
+};
+pub use crate::bindings::vm_flags_t;
+use crate::{
+    error::{code::EINVAL, Result},
+    locks::{self, Token},
+    page::{PAGE_SHIFT, TABLE_SIZE},
+};
+
+/// A VMA under the mmap lock or its own, for reading or writing.
+pub struct VmaRef {
+    mm: MmWithUser,
+    id: u64,
+    file: Option<VmaFile>,
+    token: Token,
+}
+
+impl VmaRef {
+    /// Makes a reference of a raw pointer.
+    ///
+    /// # Safety
+    ///
+    /// It must be valid during `'a`.
+    #[allow(unsafe_code)]
+    pub unsafe fn from_raw<'a>(ptr: *const Self) -> &'a Self {
+        // SAFETY: The caller promises it.
+        unsafe { &*ptr }
+    }
+
+    /// Makes the state of a VMA in `space`, of which a lock is held.
+    #[track_caller]
+    pub(super) fn new(mm: &MmWithUser, vma: &Vma) -> Self {
+        let token = locks::token_for(mm.id(), vma.id);
+        locks::require(token.is_some(), || {
+            format!("no lock of VMA {} is held", vma.id)
+        });
+        Self {
+            mm: mm.clone(),
+            id: vma.id,
+            file: vma.file.clone(),
+            token: token.expect("it was checked"),
+        }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Panics unless the lock under which the VMA was found is held.
+    #[track_caller]
+    pub(super) fn require_lock(&self) {
+        locks::require(locks::is_held(self.token), || {
+            format!("VMA {} is used after its lock was released", self.id)
+        });
+    }
+
+    #[track_caller]
+    fn read<R>(&self, work: impl FnOnce(&Vma) -> R) -> R {
+        self.require_lock();
+        self.mm
+            .with(|space| work(&space.vmas[space.index_of(self.id)]))
+    }
+
+    /// Lends all of the address space.
+    #[track_caller]
+    pub(super) fn space<R>(&self, work: impl FnOnce(&mut Space) -> R) -> R {
+        self.require_lock();
+        self.mm.with(work)
+    }
+
+    /// The address space.
+    pub fn mm(&self) -> &MmWithUser {
+        &self.mm
+    }
+
+    /// The flags, raw.
+    #[track_caller]
+    pub fn flags(&self) -> vm_flags_t {
+        self.vm_flags().bits()
+    }
+
+    /// The flags.
+    #[track_caller]
+    pub fn vm_flags(&self) -> VmFlags {
+        self.read(|vma| vma.flags)
+    }
+
+    /// The first address.
+    #[track_caller]
+    pub fn start(&self) -> usize {
+        self.read(|vma| vma.start)
+    }
+
+    /// The address behind the last.
+    #[track_caller]
+    pub fn end(&self) -> usize {
+        self.read(|vma| vma.end)
+    }
+
+    /// Unmaps what `size` bytes from `address`, which lie in the VMA, map. Markers of guards stay.
+    #[track_caller]
+    pub fn zap_page_range_single(&self, address: usize, size: usize) {
+        let (end, overflow) = address.overflowing_add(size);
+        if overflow || address < self.start() || self.end() < end {
+            return;
+        }
+        locks::might_sleep("to zap");
+        super::tlb::assert_no_gather();
+        self.space(|space| space.zap(address, end, false));
+        let reappears = crate::model::with_env(|env| env.faults.reappear.pop_front());
+        if reappears == Some(true) {
+            self.space(|space| {
+                if !matches!(space.entries.get(&address), Some(super::space::Pte::Guard)) {
+                    space.install(address, super::space::Pte::UffdWp);
+                }
+            });
+        }
+    }
+
+    /// Whether the memory is anonymous.
+    #[track_caller]
+    pub fn is_anonymous(&self) -> bool {
+        self.read(Vma::is_anonymous)
+    }
+
+    /// Whether the VMA has an anon_vma.
+    #[track_caller]
+    pub fn has_anon_vma(&self) -> bool {
+        self.read(|vma| vma.anon_vma.is_some())
+    }
+
+    /// Whether this is ordinary memory.
+    #[track_caller]
+    pub fn is_ordinary(&self) -> bool {
+        const OTHER: VmFlags = VmFlags::SPECIAL.union(VmFlags::HUGETLB);
+        !self.vm_flags().intersects(OTHER)
+    }
+
+    /// The file that is mapped.
+    #[track_caller]
+    pub fn file(&self) -> Option<&VmaFile> {
+        self.require_lock();
+        self.file.as_ref()
+    }
+
+    /// The number, in its file, of the page that is mapped at `addr`.
+    #[track_caller]
+    pub fn page_offset(&self, addr: usize) -> usize {
+        self.read(|vma| vma.page_offset(addr))
+    }
+
+    /// The offset in its file, in bytes.
+    #[track_caller]
+    pub fn byte_offset(&self, addr: usize) -> i64 {
+        i64::try_from(self.page_offset(addr) << PAGE_SHIFT).expect("an offset")
+    }
+
+    /// Whether it is anonymous memory that is shared.
+    #[track_caller]
+    pub fn is_anon_shmem(&self) -> bool {
+        self.file().is_some_and(|file| file.kind().anon_shmem)
+    }
+
+    /// The size of its huge pages, when it is a VMA of hugetlb.
+    #[track_caller]
+    pub fn hugetlb_page_size(&self) -> Option<usize> {
+        self.vm_flags()
+            .intersects(VmFlags::HUGETLB)
+            .then_some(TABLE_SIZE)
+    }
+
+    #[track_caller]
+    pub(super) fn check_range(&self, range: PageRange) -> Result {
+        match self.start() <= range.start() && range.end() <= self.end() {
+            true => Ok(()),
+            false => Err(EINVAL),
+        }
+    }
+
+    /// Whether userfaultfd watches the VMA.
+    #[track_caller]
+    pub fn userfaultfd_armed(&self) -> bool {
+        const WATCHED: VmFlags = VmFlags::UFFD_MISSING
+            .union(VmFlags::UFFD_WP)
+            .union(VmFlags::UFFD_MINOR);
+        self.vm_flags().intersects(WATCHED)
+    }
+
+    /// Whether the protection key of the VMA lets the thread write.
+    #[track_caller]
+    pub fn arch_write_permitted(&self) -> bool {
+        self.read(|vma| !vma.pkey_denies_write)
+    }
+}

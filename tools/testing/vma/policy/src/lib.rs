@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The policy as it is in the kernel, and what `mm/rust_vma.rs` makes of it for C: errno and numbers.
+
+use kernel::{
+    mm::{virt::VmaRef, MmWithUser, VmFlags},
+    model,
+    prelude::*,
+    seq_file::SeqFile,
+};
+
+// A newer rustc wants to see each ControlFlow used; for all else the kernel's build is stricter.
+#[allow(unused_must_use)]
+#[path = "../../../../../mm"]
+mod mm {
+    pub(crate) mod fork;
+    pub(crate) mod madvise;
+}
+#[allow(unsafe_code)]
+#[path = "../../../../../fs_proc"]
+mod fs_proc {
+    pub(crate) mod smaps;
+}
+
+/// `madvise()`, as a system call that begins and ends without a lock.
+pub fn madvise(mm: &MmWithUser, start: usize, len: usize, behavior: c_int) -> Result {
+    model::syscall(|| mm::madvise::advise(mm, start, len, behavior.try_into()?))
+}
+
+/// `process_madvise()`.
+pub fn process_madvise(
+    pidfd: c_int,
+    vector: UserPtr,
+    count: usize,
+    behavior: c_int,
+    flags: c_uint,
+) -> Result<usize> {
+    model::syscall(|| mm::madvise::process::process_madvise(pidfd, vector, count, behavior, flags))
+}
+
+/// `prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME)`.
+#[cfg(CONFIG_ANON_VMA_NAME)]
+pub fn set_name(mm: &MmWithUser, start: usize, len: usize, name: Option<UserPtr>) -> Result {
+    model::syscall(|| mm::madvise::names::set(mm, start, len, name))
+}
+
+/// `vma_needs_copy()`.
+pub fn needs_copy(dst: VmFlags, src: VmFlags, has_anon_vma: bool) -> bool {
+    mm::fork::needs_copy(dst, src, has_anon_vma)
+}
+
+/// The `VmFlags` line of smaps, by the function that C calls.
+pub fn smaps_line(vma: &VmaRef) -> Vec<u8> {
+    let file = SeqFile::default();
+    // SAFETY: Both are valid, and the caller holds a lock of the VMA, which the model checks.
+    unsafe {
+        fs_proc::smaps::show_smap_vma_flags(
+            core::ptr::from_ref(&file).cast_mut(),
+            core::ptr::from_ref(vma).cast_mut(),
+        );
+    }
+    file.into_bytes()
+}
