@@ -46,6 +46,15 @@ pub struct Token {
 thread_local! {
     static HELD: RefCell<Vec<Token>> = const { RefCell::new(Vec::new()) };
     static EPOCH: Cell<u64> = const { Cell::new(0) };
+    static LIMIT: Cell<u64> = const { Cell::new(u64::MAX) };
+}
+
+/// How many locks a system call may take: more are taken by one that does not end.
+const MANY: u64 = 100_000;
+
+/// Begins to count the locks that a system call takes.
+pub(crate) fn limit() {
+    LIMIT.set(EPOCH.get() + MANY);
 }
 
 /// Panics with `rule` unless `kept`. While a test fails already, the guards that are dropped are silent.
@@ -64,6 +73,7 @@ pub fn held() -> Vec<Lock> {
 /// Forgets all locks, after a test that failed.
 pub(crate) fn reset() {
     HELD.with_borrow_mut(Vec::clear);
+    LIMIT.set(u64::MAX);
 }
 
 /// Says that this may sleep: no page table may be locked.
@@ -103,6 +113,7 @@ pub(crate) fn try_acquire(lock: Lock) -> Token {
 fn push(lock: Lock) -> Token {
     let epoch = EPOCH.get() + 1;
     EPOCH.set(epoch);
+    require(epoch < LIMIT.get(), || "a system call does not end".into());
     let token = Token { lock, epoch };
     HELD.with_borrow_mut(|held| held.push(token));
     token

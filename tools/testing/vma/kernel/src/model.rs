@@ -139,6 +139,7 @@ pub fn take_events() -> Vec<Event> {
 /// Runs a system call, which neither begins nor ends with a lock.
 pub fn syscall<R>(work: impl FnOnce() -> R) -> R {
     locks::assert_none_held();
+    locks::limit();
     let result = work();
     locks::assert_none_held();
     crate::mm::tlb::assert_no_gather();

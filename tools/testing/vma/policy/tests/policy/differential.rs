@@ -5,14 +5,16 @@
 use crate::{
     operation::{self, Call, Setup},
     oracle::Oracle,
-    world::{check, check_contents, check_mapcounts, flagged, View, World},
+    world::{
+        at, check, check_contents, check_mapcounts, flagged, Mapping, View, What, World, FILES,
+    },
 };
 use kernel::{
     bindings::{CAP_SYS_ADMIN, CAP_SYS_NICE},
     error::{code::*, Error, Result},
-    mm::{MmWithUser, PageRange},
+    mm::{MmWithUser, PageRange, VmFlags},
     model::{self, Event, UserData},
-    page::PAGE_SIZE,
+    page::{PAGE_SIZE, TABLE_PAGES},
 };
 use proptest::prelude::*;
 
@@ -140,6 +142,87 @@ fn blocked(result: Result<usize>, call: &Call) -> bool {
     result == Err(EINTR) && matches!(call, Call::Process { .. })
 }
 
+/// Every advice for every kind of mapping, with each flag that matters to some.
+#[test]
+fn every_advice_for_every_mapping() {
+    let calm = Circumstances {
+        admin: true,
+        killed: false,
+        tag: 0,
+        resched: Vec::new(),
+    };
+    for mapping in mappings() {
+        for advice in crate::oracle::ALL {
+            let world = World::of(mapping);
+            for page in 0..12 {
+                world.mm.touch(at(page), page % 2 == 0);
+            }
+            // A part, and more than there is.
+            for (page, n) in [(3, 5), (0, TABLE_PAGES + 3)] {
+                let (start, len) = (at(page), n * PAGE_SIZE);
+                compare(&world, &Call::Madvise { start, len, advice }, &calm);
+            }
+        }
+    }
+}
+
+fn mappings() -> Vec<Mapping> {
+    let drivers = [
+        VmFlags::PFNMAP,
+        VmFlags::IO,
+        VmFlags::MIXEDMAP,
+        VmFlags::DONTEXPAND,
+    ];
+    let files = (0..FILES.len()).flat_map(|n| [What::File(n, false), What::File(n, true)]);
+    let kinds = [What::Anonymous, What::Hugetlb]
+        .into_iter()
+        .chain(drivers.map(What::Driver))
+        .chain(files);
+    let flags = [
+        VmFlags::NONE,
+        VmFlags::LOCKED,
+        VmFlags::SEALED,
+        VmFlags::DROPPABLE,
+        VmFlags::MERGEABLE,
+        VmFlags::HUGEPAGE | VmFlags::SEQ_READ,
+        VmFlags::NOHUGEPAGE | VmFlags::RAND_READ,
+        VmFlags::DONTCOPY | VmFlags::DONTDUMP | VmFlags::WIPEONFORK,
+    ];
+    let mut mappings = Vec::new();
+    for what in kinds {
+        let plain = Mapping::new(0, 12, what);
+        let with = |flags| Mapping {
+            flags: plain.flags | flags,
+            ..plain
+        };
+        let sealed = with(VmFlags::SEALED);
+        mappings.extend(flags.map(with));
+        mappings.extend([
+            Mapping {
+                flags: sealed.flags - VmFlags::WRITE,
+                ..sealed
+            },
+            Mapping {
+                flags: plain.flags - VmFlags::WRITE - VmFlags::MAYWRITE,
+                ..plain
+            },
+            Mapping {
+                pkey: true,
+                ..sealed
+            },
+            Mapping {
+                watched: true,
+                ..plain
+            },
+            Mapping {
+                watched: true,
+                ..with(VmFlags::UFFD_WP)
+            },
+        ]);
+    }
+    mappings
+}
+
 /// What the oracle says of a call.
 fn expect(oracle: &mut Oracle, call: &Call, tag: usize) -> Result<usize, Error> {
     match call {
@@ -179,9 +262,9 @@ pub fn check_fork(world: &World) {
             continue;
         };
         let has = |flags| vma.flags.intersects(flags);
-        if has(kernel::mm::VmFlags::DONTCOPY) {
+        if has(VmFlags::DONTCOPY) {
             assert!(child.vma.is_none(), "page {page} is not for children");
-        } else if has(kernel::mm::VmFlags::WIPEONFORK) {
+        } else if has(VmFlags::WIPEONFORK) {
             assert_eq!(child.entry, Entry::Empty, "page {page} is wiped");
         } else {
             let lost = match &parent.entry {
@@ -202,10 +285,7 @@ pub fn check_fork(world: &World) {
     check_mapcounts(&[world.mm.clone(), child.clone()]);
     // The child ends, and so do its mappings.
     child.with(|space| {
-        let (first, last) = (
-            crate::world::at(0),
-            crate::world::at(2 * crate::world::PAGES),
-        );
+        let (first, last) = (at(0), at(2 * crate::world::PAGES));
         space.munmap(first, last);
     });
 }
@@ -213,7 +293,7 @@ pub fn check_fork(world: &World) {
 /// Each access to a guard is fatal, and to no other page for that reason.
 pub fn check_touch(world: &World, page: usize, write: bool) {
     use kernel::mm::space::Touch;
-    let addr = crate::world::at(page);
+    let addr = at(page);
     let was_guard = world.guards().contains(&page);
     let touched = world.mm.touch(addr, write);
     let guarded = touched == Touch::Guard;

@@ -59,13 +59,6 @@ impl Mapping {
             watched: false,
         }
     }
-
-    pub fn with(self, flags: VmFlags) -> Self {
-        Self {
-            flags: self.flags | flags,
-            ..self
-        }
-    }
 }
 
 /// An address space with the files that can be mapped there.

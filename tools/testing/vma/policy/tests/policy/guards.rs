@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Guards, when others are in the way.
+
+use crate::{
+    oracle::number::*,
+    world::{at, check, Mapping, What, World},
+};
+use kernel::{
+    error::code::*,
+    mm::{
+        space::{Mapped, Pte, Touch},
+        VmFlags,
+    },
+    model::{self, Event, UserData},
+    page::{PAGE_SIZE, TABLE_PAGES},
+};
+
+fn install(world: &World, page: usize, n: usize) -> kernel::error::Result {
+    policy::madvise(&world.mm, at(page), n * PAGE_SIZE, GUARD_INSTALL)
+}
+
+fn anonymous() -> World {
+    World::of(Mapping::new(0, 200, What::Anonymous))
+}
+
+#[test]
+fn no_memory_for_the_anon_vma_changes_nothing() {
+    let world = anonymous();
+    model::with_env(|env| env.faults.fail_alloc = Some(0));
+    assert_eq!(install(&world, 3, 2), Err(ENOMEM));
+    assert!(!world.flags(0).intersects(VmFlags::MAYBE_GUARD));
+    assert_eq!(world.guards(), []);
+}
+
+#[test]
+fn no_memory_for_a_table_leaves_flag_and_first_markers() {
+    let world = anonymous();
+    // The anon_vma and the first table can be had.
+    model::with_env(|env| env.faults.fail_alloc = Some(2));
+    assert_eq!(install(&world, TABLE_PAGES - 2, 4), Err(ENOMEM));
+    assert!(world.flags(0).intersects(VmFlags::MAYBE_GUARD));
+    assert_eq!(world.guards(), [TABLE_PAGES - 2, TABLE_PAGES - 1]);
+    check(&world.mm);
+}
+
+#[test]
+fn files_need_no_anon_vma() {
+    let world = World::of(Mapping::new(0, 9, What::File(0, false)));
+    assert_eq!(install(&world, 0, 9), Ok(()));
+    assert!(!world.mm.with(|space| space.vmas[0].anon_vma.is_some()));
+}
+
+#[test]
+fn what_appears_again_is_zapped_once_more() {
+    for (appears, result) in [(1, Ok(())), (2, Err(ERESTARTNOINTR))] {
+        let world = anonymous();
+        world.mm.touch(at(5), true);
+        model::with_env(|env| env.faults.reappear.extend((0..appears).map(|_| true)));
+        // Markers of anonymous memory do not stay, so that each zap makes room.
+        assert_eq!(install(&world, 5, 1), result, "{appears} times");
+        let restarts = model::take_events().contains(&Event::Restart);
+        assert_eq!(restarts, result.is_err());
+        assert_eq!(world.guards().len(), usize::from(result.is_ok()));
+        assert!(world.flags(5).intersects(VmFlags::MAYBE_GUARD));
+    }
+}
+
+#[test]
+fn a_vector_tries_the_same_range_again() {
+    let world = anonymous();
+    world.mm.touch(at(5), true);
+    world.mm.touch(at(9), true);
+    model::with_env(|env| {
+        env.pidfds.insert(1, Ok(Ok(world.mm.clone())));
+        env.faults.reappear.extend([true; 4]);
+    });
+    let ptr = model::with_env(|env| {
+        env.put(UserData::Vector(vec![
+            (at(5), PAGE_SIZE),
+            (at(9), PAGE_SIZE),
+        ]))
+    });
+    let result = policy::process_madvise(1, ptr, 2, GUARD_INSTALL, 0);
+    assert_eq!(result, Ok(2 * PAGE_SIZE));
+    assert_eq!(world.guards(), [5, 9]);
+    assert!(!model::take_events().contains(&Event::Restart));
+}
+
+#[test]
+fn a_signal_ends_a_vector_that_is_blocked() {
+    for (first, result) in [(5, Err(EINTR)), (20, Ok(PAGE_SIZE))] {
+        let world = anonymous();
+        world.mm.touch(at(5), true);
+        model::with_env(|env| {
+            env.pidfds.insert(1, Ok(Ok(world.mm.clone())));
+            env.faults.reappear.extend([true; 30]);
+            env.faults.signal_after = Some(2);
+        });
+        let ptr = model::with_env(|env| {
+            env.put(UserData::Vector(vec![
+                (at(first), PAGE_SIZE),
+                (at(5), PAGE_SIZE),
+            ]))
+        });
+        assert_eq!(policy::process_madvise(1, ptr, 2, GUARD_INSTALL, 0), result);
+        check(&world.mm);
+    }
+}
+
+#[test]
+fn a_blocked_vector_can_be_killed_as_it_waits_again() {
+    let world = anonymous();
+    world.mm.touch(at(5), true);
+    model::with_env(|env| {
+        env.pidfds.insert(1, Ok(Ok(world.mm.clone())));
+        env.faults.reappear.extend([true; 3]);
+        env.faults.kill_waiting = Some(1);
+    });
+    let ptr = model::with_env(|env| env.put(UserData::Vector(vec![(at(5), PAGE_SIZE)])));
+    assert_eq!(
+        policy::process_madvise(1, ptr, 1, GUARD_INSTALL, 0),
+        Err(EINTR)
+    );
+}
+
+#[test]
+fn a_table_that_is_gone_is_looked_for_again() {
+    for advice in [GUARD_INSTALL, GUARD_REMOVE] {
+        let world = World::of(Mapping::new(0, 100, What::File(0, true)));
+        if advice == GUARD_REMOVE {
+            assert_eq!(install(&world, 0, 100), Ok(()));
+        }
+        model::with_env(|env| env.faults.vanish.extend([true, true, false, true]));
+        assert_eq!(
+            policy::madvise(&world.mm, at(0), 100 * PAGE_SIZE, advice),
+            Ok(())
+        );
+        let expected = if advice == GUARD_INSTALL { 100 } else { 0 };
+        assert_eq!(world.guards().len(), expected);
+    }
+}
+
+#[test]
+fn removal_passes_over_huge_pages() {
+    let world = World::of(Mapping::new(0, 4 * TABLE_PAGES, What::File(4, true)));
+    world.mm.with(|space| space.puds.insert(at(0)));
+    assert_eq!(
+        policy::madvise(&world.mm, at(1), PAGE_SIZE, GUARD_REMOVE),
+        Ok(())
+    );
+    assert!(
+        world.mm.with(|space| space.puds.contains(&at(0))),
+        "it was split"
+    );
+    assert_eq!(install(&world, 1, 1), Ok(()));
+    assert_eq!(world.guards(), [1]);
+
+    let world = anonymous();
+    let folio = world.huge(TABLE_PAGES);
+    let range = (at(TABLE_PAGES + 1), PAGE_SIZE);
+    assert_eq!(
+        policy::madvise(&world.mm, range.0, range.1, GUARD_REMOVE),
+        Ok(())
+    );
+    assert_eq!(folio.state().mapcount.get(), TABLE_PAGES);
+    assert!(
+        world.mm.with(|space| space.entries.is_empty()),
+        "it was split"
+    );
+    assert_eq!(install(&world, TABLE_PAGES + 1, 1), Ok(()));
+    assert_eq!(world.guards(), [TABLE_PAGES + 1]);
+    assert_eq!(folio.state().mapcount.get(), TABLE_PAGES - 1);
+}
+
+#[test]
+fn guards_stay_where_memory_is_dropped() {
+    let world = anonymous();
+    assert_eq!(install(&world, 10, 3), Ok(()));
+    for advice in [DONTNEED, DONTNEED_LOCKED, FREE, COLD, PAGEOUT, DONTDUMP] {
+        world.mm.touch(at(9), true);
+        assert_eq!(
+            policy::madvise(&world.mm, at(8), 8 * PAGE_SIZE, advice),
+            Ok(())
+        );
+        assert_eq!(world.guards(), [10, 11, 12], "{advice}");
+    }
+    assert_eq!(world.mm.touch(at(10), false), Touch::Guard);
+    assert_eq!(world.mm.touch(at(13), true), Touch::Done);
+}
+
+#[test]
+fn a_locked_mapping_keeps_its_guards_until_they_are_removed() {
+    let world = anonymous();
+    assert_eq!(install(&world, 10, 3), Ok(()));
+    world.mm.with(|space| {
+        space.change(at(0), at(200), |vma| {
+            vma.flags = vma.flags | VmFlags::LOCKED
+        });
+    });
+    assert_eq!(install(&world, 20, 1), Err(EINVAL));
+    assert_eq!(
+        policy::madvise(&world.mm, at(11), PAGE_SIZE, GUARD_REMOVE),
+        Ok(())
+    );
+    assert_eq!(world.guards(), [10, 12]);
+}
+
+#[test]
+fn a_child_of_a_file_mapping_has_the_guards_and_no_more() {
+    let world = World::of(Mapping::new(0, 20, What::File(0, true)));
+    world.mm.touch(at(1), false);
+    assert!(world
+        .mm
+        .fork(policy::needs_copy)
+        .with(|space| space.entries.is_empty()));
+    assert_eq!(install(&world, 10, 3), Ok(()));
+    let child = world.mm.fork(policy::needs_copy);
+    assert_eq!(child.touch(at(10), false), Touch::Guard);
+    assert_eq!(child.touch(at(13), false), Touch::Done);
+    // Names, splits and merges do not lose the flag on the way to a grandchild.
+    assert_eq!(
+        policy::madvise(&world.mm, at(0), 15 * PAGE_SIZE, DONTDUMP),
+        Ok(())
+    );
+    assert_eq!(
+        policy::madvise(&world.mm, at(0), 20 * PAGE_SIZE, DODUMP),
+        Ok(())
+    );
+    assert_eq!(world.layout(), [(0, 20)]);
+    let child = world.mm.fork(policy::needs_copy).fork(policy::needs_copy);
+    assert_eq!(child.touch(at(12), false), Touch::Guard);
+}
+
+#[test]
+fn own_pages_are_copied_without_guards() {
+    let world = World::of(Mapping::new(0, 20, What::File(0, false)));
+    world.mm.touch(at(1), true);
+    let child = world.mm.fork(policy::needs_copy);
+    let copied =
+        |entry: &Pte| matches!(entry, Pte::Page(Mapped { folio: Some(f), .. }) if f.is_anon());
+    assert!(child.with(|space| space.entries.get(&at(1)).is_some_and(copied)));
+}
