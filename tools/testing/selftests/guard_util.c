@@ -36,18 +36,20 @@ static void read_kb(const char *line, const char *key, unsigned long *kb)
 }
 
 /* Calls visit() for every mapping until it returns true. */
-static bool for_each_vma(bool (*visit)(const struct vma *vma, void *data),
-			 void *data)
+bool for_each_vma(pid_t pid, bool (*visit)(const struct vma *vma, void *data),
+		  void *data)
 {
 	struct vma vma = { 0 };
 	bool found = false;
 	char *line = NULL;
 	size_t size = 0;
+	char path[32];
 	FILE *smaps;
 
-	smaps = fopen("/proc/self/smaps", "r");
+	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
+	smaps = fopen(path, "r");
 	if (!smaps)
-		err(KSFT_FAIL, "/proc/self/smaps");
+		err(KSFT_FAIL, "%s", path);
 
 	while (!found && getline(&line, &size, smaps) > 0) {
 		struct vma next = { 0 };
@@ -67,7 +69,7 @@ static bool for_each_vma(bool (*visit)(const struct vma *vma, void *data),
 		}
 	}
 	if (!vma.flags[0])
-		errx(KSFT_FAIL, "/proc/self/smaps has no VmFlags line");
+		errx(KSFT_FAIL, "%s has no VmFlags line", path);
 	free(line);
 	fclose(smaps);
 	return found;
@@ -93,7 +95,7 @@ bool vma_find(const void *addr, struct vma *vma)
 {
 	struct find find = { .addr = (unsigned long)addr, .vma = vma };
 
-	return for_each_vma(has_address, &find);
+	return for_each_vma(getpid(), has_address, &find);
 }
 
 static bool has_name(const struct vma *vma, void *data)
@@ -110,7 +112,7 @@ bool vma_find_named(const char *name, struct vma *vma)
 {
 	struct find find = { .name = name, .vma = vma };
 
-	return for_each_vma(has_name, &find);
+	return for_each_vma(getpid(), has_name, &find);
 }
 
 struct count {
@@ -136,7 +138,7 @@ int vma_count(const void *start, size_t len)
 		.end = (unsigned long)start + len,
 	};
 
-	for_each_vma(count_overlap, &count);
+	for_each_vma(getpid(), count_overlap, &count);
 	return count.vmas;
 }
 

@@ -43,6 +43,8 @@ enum backing {
  */
 size_t page_size(void);
 
+bool for_each_vma(pid_t pid, bool (*visit)(const struct vma *vma, void *data),
+		  void *data);
 bool vma_find(const void *addr, struct vma *vma);
 bool vma_find_named(const char *name, struct vma *vma);
 int vma_count(const void *start, size_t len);
