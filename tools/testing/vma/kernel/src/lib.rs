@@ -21,8 +21,6 @@
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
-extern crate self as kernel;
-
 pub use ::macros;
 
 pub mod bindings;

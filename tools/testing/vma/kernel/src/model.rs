@@ -28,8 +28,8 @@ pub enum Event {
     WillNeed(u64, i64, usize),
     /// A file system made a hole: file, offset and length.
     PunchHole(u64, i64, usize),
-    /// A read of a page from swap was begun, for an address.
-    SwapRead(usize),
+    /// A read of a page from swap was begun, for an address, from a place there.
+    SwapRead(usize, usize),
     /// A page of shared memory was read from swap, by its number in the file.
     SwapReadShared(u64, usize),
     /// A folio was reclaimed.

@@ -5,11 +5,11 @@
 use super::{virt::VmaRef, MmWithUser, PageRange, VmaMmapLocked, VmaMmapRead, VmaMmapWrite};
 use crate::{
     error::{
-        code::{EFAULT, EHWPOISON, EINTR, ENOMEM},
+        code::{EFAULT, EHWPOISON, EINTR, EINVAL, ENOMEM},
         Result,
     },
     locks::{self, Lock},
-    mm::{space::Touch, VmFlags},
+    mm::space::Touch,
     model,
     page::PAGE_SIZE,
 };
@@ -114,17 +114,10 @@ impl MmapReadGuard<'_> {
             Touch::Unmapped | Touch::NoMemory => Err(ENOMEM),
             Touch::Guard => Err(EFAULT),
             Touch::Poisoned => Err(EHWPOISON),
-            Touch::Denied => Err(denied(self.mm, addr)),
+            // C: `FOLL_MADV_POPULATE`.
+            Touch::Denied => Err(EINVAL),
         }
     }
-}
-
-/// C: `FOLL_MADV_POPULATE` makes `EINVAL` of what `check_vma_flags()` says.
-fn denied(mm: &MmWithUser, addr: usize) -> crate::error::Error {
-    debug_assert!(mm.with(|space| space
-        .lookup(addr)
-        .is_some_and(|vma| vma.flags != VmFlags::empty())));
-    crate::error::code::EINVAL
 }
 
 impl Drop for MmapReadGuard<'_> {

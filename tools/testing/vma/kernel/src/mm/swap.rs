@@ -29,9 +29,7 @@ mod reader {
         pub fn read(&mut self, vma: &VmaRef, addr: usize, entry: SwapEntry) {
             locks::might_sleep("to read from swap");
             vma.require_lock();
-            // The model's places in swap are the addresses of the pages.
-            debug_assert!(entry.0 != 0 && addr != 0);
-            log(Event::SwapRead(addr));
+            log(Event::SwapRead(addr, entry.0));
         }
 
         /// Begins to read the pages of shared memory that are in swap; may sleep.

@@ -109,7 +109,6 @@ impl Deref for UserCString {
 /// What is left of a vector of address ranges that userspace passed.
 pub struct AddressVector<'a> {
     ranges: &'a [(usize, usize)],
-    single: bool,
 }
 
 impl AddressVector<'_> {
@@ -150,10 +149,7 @@ impl AddressVector<'_> {
             *len = (*len).min(room);
             room -= *len;
         }
-        work(&mut AddressVector {
-            ranges: &ranges,
-            single: count == 1,
-        })
+        work(&mut AddressVector { ranges: &ranges })
     }
 
     /// The length of all that is left, in bytes.
@@ -174,7 +170,6 @@ impl AddressVector<'_> {
         if self.remaining() == 0 {
             return;
         }
-        debug_assert!(!self.single || self.ranges.len() == 1);
         self.ranges = &self.ranges[1..];
         while let [(_, 0), rest @ ..] = self.ranges {
             self.ranges = rest;

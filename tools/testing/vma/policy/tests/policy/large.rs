@@ -7,7 +7,7 @@ use crate::{
     world::{at, check, check_mapcounts, Entry, Mapping, What, World},
 };
 use kernel::{
-    mm::folio::Folio,
+    mm::{folio::Folio, space::Pte},
     model::{self, Event},
     page::{PAGE_SIZE, TABLE_PAGES},
 };
@@ -55,7 +55,8 @@ fn a_whole_folio_is_not_split() {
             is_done(&world, &small, advice),
             "advice {advice}: the page behind it"
         );
-        assert_eq!(folio.nr_pages(), 4);
+        let is_there = world.look().folios.contains_key(&folio.id());
+        assert_eq!(is_there, advice != PAGEOUT, "advice {advice}: it was split");
     }
 }
 
@@ -187,6 +188,18 @@ fn a_fatal_signal_ends_reclaim_silently() {
         folios.map(|folio| folio.state().deactivated.get()),
         [true, false]
     );
+}
+
+#[test]
+fn swap_is_freed_and_counted() {
+    if cfg!(CONFIG_SWAP) {
+        let world = world();
+        [1, 2, 3, 7, 8, 20].into_iter().for_each(|page| {
+            world.place(page, Pte::Swap(at(page)));
+        });
+        advise(&world, 0, 8, FREE);
+        assert_eq!(world.mm.with(|space| space.swapped), 2);
+    }
 }
 
 #[test]

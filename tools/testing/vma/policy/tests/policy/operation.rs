@@ -175,7 +175,7 @@ fn tweak(world: &World, page: usize, bits: u8) {
         for (i, cell) in cells.into_iter().enumerate() {
             // What is in swap is anonymous, and each of those that disturb is rare.
             let allowed = i < 3 || (folio.is_anon() && !folio.is_large());
-            cell.set(allowed && bits >> i & 1 == 1);
+            cell.set(allowed && (bits >> i) & 1 == 1);
         }
     });
 }

@@ -403,7 +403,7 @@ impl Oracle {
             }
             for addr in (start..end).step_by(PAGE_SIZE) {
                 if self.view.page_mut(addr).entry == Entry::Swap {
-                    self.events.push(Event::SwapRead(addr));
+                    self.events.push(Event::SwapRead(addr, addr));
                 }
             }
             return Ok(());

@@ -89,6 +89,39 @@ fn errors_are_those_of_the_first_page_that_has_one() {
 }
 
 #[test]
+fn a_collapse_is_for_mm_to_judge() {
+    if !cfg!(CONFIG_TRANSPARENT_HUGEPAGE) {
+        return;
+    }
+    for error in [EINVAL, ENOMEM, EBUSY, EAGAIN] {
+        let world = World::of(Mapping::new(0, 10, What::Anonymous));
+        world.mmap(Mapping::new(10, 10, What::File(2, true)));
+        model::with_env(|env| env.faults.collapse.extend([Ok(()), Err(error)]));
+        assert_eq!(populate(&world, 0, 20, COLLAPSE), Err(error));
+        let events = model::take_events();
+        let expected = [
+            Event::Collapse(at(0), at(10)),
+            Event::Collapse(at(10), at(20)),
+        ];
+        assert_eq!(events, [&expected[..], &[Event::Unplug]].concat());
+    }
+}
+
+#[test]
+fn a_collapse_goes_on_with_what_is_there_then() {
+    if !cfg!(CONFIG_TRANSPARENT_HUGEPAGE) {
+        return;
+    }
+    let world = World::of(Mapping::new(0, 20, What::Anonymous));
+    model::with_env(|env| {
+        env.faults
+            .unlocked
+            .push_back(Box::new(|mm| mm.with(|s| s.munmap(at(0), at(30)))));
+    });
+    assert_eq!(populate(&world, 0, 30, COLLAPSE), Err(ENOMEM));
+}
+
+#[test]
 fn memory_fails_by_the_folio() {
     if cfg!(CONFIG_MEMORY_FAILURE) {
         for advice in [HWPOISON, SOFT_OFFLINE] {
