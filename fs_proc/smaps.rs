@@ -172,6 +172,7 @@ pub unsafe extern "C" fn show_smap_vma_flags(
 #[kernel::macros::kunit_tests(rust_vma_smaps)]
 mod tests {
     use super::*;
+    use kernel::{mm::kunit::UserMemory, page::PAGE_SIZE};
 
     fn prints(flags: VmFlags, expected: &[u8]) -> bool {
         vm_flags_line(flags).as_bytes() == expected
@@ -253,5 +254,48 @@ mod tests {
     fn every_flag_at_once_fits() {
         let line = vm_flags_line(!VmFlags::NONE);
         assert_eq!(line.as_bytes().last(), Some(&b'\n'));
+    }
+
+    /// The line that C gets for the VMA of a page.
+    fn shown(memory: &UserMemory, page: usize) -> Result<KVec<u8>> {
+        const SIZE: usize = PAGE_SIZE;
+
+        let mut buffer = KVec::from_elem(0u8, SIZE, GFP_KERNEL)?;
+        let mut file = bindings::seq_file {
+            buf: buffer.as_mut_ptr().cast(),
+            size: SIZE,
+            ..Default::default()
+        };
+        // SAFETY: The file has its buffer and is not shared; the VMA is locked.
+        memory.with_vma(page, |vma| unsafe {
+            show_smap_vma_flags(&mut file, vma.as_ptr())
+        })?;
+        buffer.truncate(file.count);
+        Ok(buffer)
+    }
+
+    fn has_letters(line: &[u8], letters: &[u8]) -> bool {
+        line.split(|byte| *byte == b' ').any(|word| word == letters)
+    }
+
+    #[test]
+    fn a_real_vma_shows_its_guards() -> Result {
+        let memory = UserMemory::map(4, false)?;
+        let before = shown(&memory, 0)?;
+        assert!(before.starts_with(b"VmFlags: rd wr mr mw me "));
+        assert!(before.ends_with(b"\n"));
+        assert!(!has_letters(&before, b"gu"));
+
+        let (mm, addr) = (memory.mm().as_raw(), memory.addr(1));
+        // CAST: The advice is a small number.
+        let advice = bindings::MADV_GUARD_INSTALL as c_int;
+        // SAFETY: The address space is that of this thread, which holds no lock of it.
+        let result = unsafe { bindings::do_madvise(mm, addr, PAGE_SIZE, advice) };
+        assert_eq!(result, 0);
+        let after = shown(&memory, 0)?;
+        assert!(has_letters(&after, b"gu"));
+        let others = |line: &[u8]| line.split(|byte| *byte == b' ').count();
+        assert_eq!(others(&after), others(&before) + 1);
+        Ok(())
     }
 }

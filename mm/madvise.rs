@@ -28,6 +28,8 @@ mod populate;
 pub(crate) mod process;
 mod reclaim;
 mod split;
+#[cfg(CONFIG_RUST_VMA_KUNIT_TEST)]
+mod tests;
 
 pub(crate) use behavior::Behavior;
 use behavior::{Row, VmaRead, Work};

@@ -7,6 +7,8 @@ mod anon_vma_name;
 mod counters;
 pub mod file;
 pub mod folio;
+#[cfg(CONFIG_RUST_VMA_KUNIT_TEST)]
+pub mod kunit;
 mod mmap_lock;
 pub mod page_table;
 #[cfg(CONFIG_MEMORY_FAILURE)]
