@@ -64,19 +64,18 @@ pub(super) struct Row {
     ///
     /// [mseal]: https://docs.kernel.org/userspace-api/mseal.html
     pub(super) discards: bool,
-    /// Whether it may be given to another process.
-    pub(super) remote: bool,
 }
 
-impl Row {
-    const fn new(work: Work) -> Self {
-        Self {
-            work,
-            discards: false,
-            remote: false,
-        }
-    }
+/// What the table says of an advice beside what is done.
+struct Properties {
+    discards: bool,
+    remote: bool,
 }
+
+const NONE: Properties = Properties {
+    discards: false,
+    remote: false,
+};
 
 /// Makes [`Behavior`] of the table: one row per advice, with its number, what it does, and whether
 /// it `discards` memory and may be given to a `remote` process.
@@ -121,11 +120,23 @@ macro_rules! behaviors {
                 match self {
                     $($(#[cfg($cfg)])? Self::$name => {
                         const ROW: Row = Row {
-                            $($property: true,)*
-                            ..Row::new(Work::$work($handler))
+                            work: Work::$work($handler),
+                            discards: Properties { $($property: true,)* ..NONE }.discards,
                         };
                         &ROW
                     })*
+                }
+            }
+
+            /// Returns whether the advice of this number may be given to another process. The answer
+            /// is the same in kernels without the advice.
+            ///
+            /// C: `process_madvise_remote_valid()` of `mm/madvise.c`.
+            pub(super) fn is_remote(raw: c_int) -> bool {
+                // CAST: What is negative becomes a number that no advice has.
+                match raw as u32 {
+                    $(bindings::$raw => Properties { $($property: true,)* ..NONE }.remote,)*
+                    _ => false,
                 }
             }
         }

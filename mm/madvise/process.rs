@@ -39,16 +39,15 @@ pub(crate) fn process_madvise(
     AddressVector::import(vector, count, |vector| {
         let task = task_of_pidfd(pidfd)?;
         let mm = mm_of_task_for_read(&task)?;
-        let behavior = Behavior::try_from(behavior);
         if !mm.is_current() {
-            if !behavior.is_ok_and(|behavior| behavior.row().remote) {
+            if !Behavior::is_remote(behavior) {
                 return Err(EINVAL);
             }
             if !capable(CAP_SYS_NICE) {
                 return Err(EPERM);
             }
         }
-        match behavior {
+        match Behavior::try_from(behavior) {
             Ok(behavior) => advise_vector(&mm, vector, behavior),
             Err(_) if vector.remaining() == 0 => Ok(0),
             Err(e) => Err(e),
