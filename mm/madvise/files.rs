@@ -93,6 +93,7 @@ mod swap {
 
     impl Visitor<VmaRef> for ReadSwap {
         fn huge(&mut self, _: &HugePage<'_, VmaRef>) -> Result<Step> {
+            cond_resched();
             Ok(Step::Next)
         }
 
