@@ -333,9 +333,10 @@ void rust_helper_spin_unlock_ptl(spinlock_t *ptl)
 	spin_unlock(ptl);
 }
 
-struct folio *rust_helper_huge_pmd_folio(pmd_t *pmd)
+struct folio *rust_helper_huge_pmd_folio(struct vm_area_struct *vma, unsigned long addr,
+					 pmd_t *pmd)
 {
-	return is_huge_zero_pmd(*pmd) || !pmd_present(*pmd) ? NULL : pmd_folio(*pmd);
+	return pmd_present(*pmd) ? vm_normal_folio_pmd(vma, addr, *pmd) : NULL;
 }
 
 bool rust_helper_huge_pmd_young(pmd_t *pmd)

@@ -6,9 +6,10 @@
 
 use crate::{
     bindings, c_str,
-    error::{to_result, Error, Result},
+    error::{code::EFAULT, to_result, Error, Result},
     ffi::c_int,
     str::CStr,
+    task::Task,
 };
 use core::{mem::ManuallyDrop, ptr::null_mut};
 
@@ -32,8 +33,12 @@ impl UserPage {
     ///
     /// C: `get_user_pages_fast()`.
     pub fn get(addr: usize) -> Result<Option<Self>> {
+        // SAFETY: The current task is valid, and no one else changes its `mm`.
+        if unsafe { (*Task::current_raw()).mm }.is_null() {
+            return Err(EFAULT);
+        }
         let mut page = null_mut();
-        // SAFETY: There is room for one page.
+        // SAFETY: There is room for one page, and the thread has an address space.
         match unsafe { bindings::get_user_pages_fast(addr, 1, 0, &mut page) } {
             // INVARIANT: The function returned one page with a reference.
             1 => Ok(Some(Self { page, addr })),

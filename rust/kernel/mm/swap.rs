@@ -67,9 +67,12 @@ impl SwapReader {
     }
 
     /// Begins to read the pages of shared memory, which is mapped by `vma` in `range`, that are in
-    /// swap; may sleep.
+    /// swap; may sleep. Does nothing if the file is another one: its values mean something else.
     #[inline]
     pub fn read_shmem(&mut self, vma: &VmaRef, range: PageRange, file: &VmaFile) {
+        if !file.is_shmem() {
+            return;
+        }
         let mapping = file.mapping();
         let first = vma.page_offset(range.start());
         let last = vma.page_offset(range.end()).wrapping_sub(1);

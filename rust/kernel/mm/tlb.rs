@@ -89,7 +89,8 @@ impl MmuGather<'_> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` when the VMA is one of another address space.
+    /// `EINVAL` when the VMA is one of another address space, or one of hugetlb and the range cuts
+    /// a huge page.
     ///
     /// C: `zap_page_range_single_batched()`.
     #[inline]
@@ -98,6 +99,11 @@ impl MmuGather<'_> {
         let Some(range) = range.clamp(vma.start(), vma.end()) else {
             return Ok(());
         };
+        if let Some(size) = vma.hugetlb_page_size() {
+            if (range.start() | range.end()) & (size - 1) != 0 {
+                return Err(EINVAL);
+            }
+        }
         let mut details = bindings::zap_details {
             reclaim_pt: true,
             even_cows: true,

@@ -59,17 +59,20 @@ impl<V: Walkable> HugePage<'_, V> {
 
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 impl HugePage<'_, VmaGather<'_>> {
-    /// Marks it as free to be dropped. Returns whether that was possible; if not it may have been
-    /// split.
+    /// Marks it as free to be dropped. Returns whether that was possible, as it is for private
+    /// anonymous memory; if not it may have been split.
     ///
     /// C: `madvise_free_huge_pmd()`.
     #[inline]
     pub fn free(&self) -> bool {
         let Table { vma, pmd, range } = self.table;
+        if !vma.is_anonymous() {
+            return false;
+        }
         let (start, end) = (range.start(), range.end());
         // SAFETY: By the type invariants the entry is one of the VMA, of which a lock is held; the
         // call checks under the lock of the entry that it is a huge page. The collection is that of
-        // the VMA.
+        // the VMA, whose huge pages have folios, as it is anonymous.
         unsafe { bindings::madvise_free_huge_pmd(vma.tlb(), vma.as_ptr(), pmd, start, end) }
     }
 }
@@ -97,13 +100,15 @@ pub struct LockedHugePage<'a, V> {
 
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 impl<V: Walkable> LockedHugePage<'_, V> {
-    /// The folio that is mapped; `None` when it is the shared huge page of zeros, or being moved.
+    /// The folio that is mapped; `None` when it is the shared huge page of zeros, page frames without
+    /// a folio, or being moved.
     ///
-    /// C: `pmd_folio()`.
+    /// C: `vm_normal_folio_pmd()`.
     #[inline]
     pub fn folio(&self) -> Option<&Folio> {
-        // SAFETY: By the type invariants the entry is a huge page and locked.
-        let folio = unsafe { bindings::huge_pmd_folio(self.table.pmd) };
+        let Table { vma, pmd, range } = self.table;
+        // SAFETY: By the type invariants the entry is one of the VMA, is a huge page and locked.
+        let folio = unsafe { bindings::huge_pmd_folio(vma.vma().as_ptr(), range.start(), *pmd) };
         // SAFETY: The mapping has a reference, which stays while the entry is locked.
         (!folio.is_null()).then(|| unsafe { Folio::from_raw(folio) })
     }
