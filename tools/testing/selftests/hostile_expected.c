@@ -69,17 +69,25 @@ static const struct rule rules[] = {
 	{ MADV_SOFT_OFFLINE, .config = POISON },
 };
 
-static const struct rule *rule_of(int advice)
+static const struct rule *find_rule(int advice)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rules); i++) {
-		const char *config = rules[i].config;
-
 		if (rules[i].advice == advice)
-			return !config || !access(config, F_OK) ? &rules[i] : NULL;
+			return &rules[i];
 	}
 	return NULL;
+}
+
+/* NULL when the kernel does not have the advice. */
+static const struct rule *rule_of(int advice)
+{
+	const struct rule *rule = find_rule(advice);
+
+	if (rule && rule->config && access(rule->config, F_OK))
+		return NULL;
+	return rule;
 }
 
 bool advice_is_known(int advice)
@@ -87,9 +95,10 @@ bool advice_is_known(int advice)
 	return rule_of(advice);
 }
 
+/* Kernels without an advice answer this as those with it. */
 bool advice_is_for_others(int advice)
 {
-	const struct rule *rule = rule_of(advice);
+	const struct rule *rule = find_rule(advice);
 
 	return rule && rule->for_others;
 }
