@@ -12,6 +12,8 @@ help:
 ## make test              all tests on x86_64, arm64 and arm
 ## make check             the part of the tests that runs on this machine
 ## make fuzz              compare random memory calls on our kernel, on ours switched off, and on the untouched one
+## make soak              the long proof: all tests in debug kernels, a million random operations; takes hours, and when it
+##                        was stopped, goes on where it was
 ## make bench             count the instructions of memory calls on the same three kernels
 ## make shell             boot to a shell with the tests in it
 ## make kernel            build the kernel only; the last line is the image's path
@@ -37,6 +39,9 @@ setup:
 kernel run fuzz bench shell: setup
 	@scripts/$@ $(ARCH)
 
+soak: setup
+	@scripts/soak
+
 test: setup
 	@scripts/test
 
@@ -49,5 +54,5 @@ clean:
 distclean: clean
 	rm -rf $(BUILD)/root $(BUILD)/root.* $(BUILD)/linux-* $(BUILD)/*.log
 
-.PHONY: help setup kernel run fuzz bench shell test check clean distclean
+.PHONY: help setup kernel run fuzz bench shell test soak check clean distclean
 .NOTPARALLEL:

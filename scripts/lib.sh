@@ -96,3 +96,10 @@ tree_of() {
 fuzz_difference() {
 	diff <(grep "^seed $1 " "$2") <(grep "^seed $1 " "$3") | sed -n '/^[<>]/{s/^..//p;q}' || :
 }
+
+# need_numbers SEEDS OPS LOOK: check what the user chose for the fuzzer
+need_numbers() {
+	[[ $1 =~ ^[0-9]+(\ +[0-9]+)*$ ]] || die "SEEDS=$1 are not numbers; use SEEDS=\"1 2 3\""
+	[[ $2 =~ ^[1-9][0-9]*$ ]] || die "OPS=$2 is not a number of operations"
+	[[ $3 =~ ^[1-9][0-9]*$ ]] || die "LOOK=$3 is not a number of operations"
+}
