@@ -23,6 +23,7 @@ use core::{
     panic::PanicInfo,
     sync::atomic::Ordering,
 };
+use sys::Call;
 
 /// The memory that operations work on: at the same address everywhere, with room around it on each architecture.
 const ARENA: usize = 0x2000_0000;
@@ -34,14 +35,14 @@ const EPISODE: usize = 250;
 /// How long an episode may take.
 const SECONDS: u32 = 600;
 
-/// What is seen: a hash (FNV-1a), and the text if asked for.
+/// What is seen: a hash (FNV-1a), and the text, in a file, if asked for.
 struct Log {
     hash: u64,
-    full: bool,
+    full: Option<usize>,
 }
 
 impl Log {
-    fn new(full: bool) -> Self {
+    fn new(full: Option<usize>) -> Self {
         Self {
             hash: 0xcbf2_9ce4_8422_2325,
             full,
@@ -54,8 +55,8 @@ impl Write for Log {
         for byte in text.bytes() {
             self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
         }
-        if self.full {
-            sys::Stdout.write_str(text)?;
+        if let Some(file) = self.full {
+            sys::write(file, text.as_bytes());
         }
         Ok(())
     }
@@ -75,7 +76,11 @@ fn run(seed: u64, operations: usize, look: usize, shown: Option<usize>) {
     say!("seed {seed} operations {operations}");
     for number in 0..operations.div_ceil(EPISODE) {
         let count = EPISODE.min(operations - number * EPISODE);
-        let full = shown == Some(number);
+        // To print it on the way takes so long that other things may happen.
+        let full = (shown == Some(number)).then(|| {
+            let file = sys::open(c"/tmp/fuzz.log", sys::O_RDWR | sys::O_CREAT);
+            usize::try_from(file).expect("a file")
+        });
         let status = sys::Child::start(|| {
             let log = Log::new(full);
             let mut episode = episode::Episode::new(seed, number, log, child_hash, counts, look);
@@ -85,11 +90,18 @@ fn run(seed: u64, operations: usize, look: usize, shown: Option<usize>) {
             }
         })
         .wait();
+        if let Some(file) = full {
+            sys::must(Call::Lseek, [file, 0, 0]);
+            let mut part = [0; 4096];
+            while let n @ 1.. = sys::read(file, &mut part) {
+                sys::write(1, &part[..n]);
+            }
+        }
         say!(
             "seed {seed} episode {number} ended {status} hash {:016x}",
             hash.load(Ordering::Relaxed)
         );
-        if full {
+        if full.is_some() {
             return;
         }
     }
@@ -106,6 +118,8 @@ fn print_vmstat() {
     for line in sys::read_file(c"/proc/vmstat", &mut buffer).lines() {
         let told = [
             "pswp",
+            "pgscan",
+            "pageoutrun",
             "thp_",
             "pgfree",
             "pglazy",
