@@ -2,12 +2,16 @@
 //! What is measured.
 
 use crate::{
-    sys::{self, Call, PAGE},
+    sys::{self, Call, Child, PAGE},
     Memory, PAGES,
 };
+use core::ffi::CStr;
 
 /// Pages of the cases that fill memory.
 const FILLED: usize = 4096;
+
+/// Calls of the cases that make many.
+const STRIDED: usize = 100;
 
 pub struct Case {
     pub name: &'static str,
@@ -81,6 +85,49 @@ fn advise_vector(memory: Memory, advice: usize) {
     sys::call(Call::ProcessMadvise, args);
 }
 
+/// Makes `N` mappings of every fourth page on, and those between them.
+fn split<const N: usize>(memory: Memory) {
+    memory.renew();
+    for i in 0..N {
+        advise(memory, 4 * i, 1, DONTDUMP);
+    }
+}
+
+fn split_and_guard<const N: usize>(memory: Memory) {
+    split::<N>(memory);
+    for i in 0..N {
+        advise(memory, 4 * i, 1, GUARD_INSTALL);
+    }
+}
+
+/// Forks, and waits for the end of the child.
+fn fork(_: Memory) {
+    Child::start(|| ()).wait();
+}
+
+/// Reads a file to its end.
+fn read(path: &CStr) {
+    let fd = sys::open(path, 0);
+    assert!(fd >= 0);
+    let mut part = [0; 16384];
+    while sys::read(fd as usize, &mut part) == part.len() {}
+    sys::close(fd);
+}
+
+/// A guard for each of 100 pages, ten pages apart.
+fn strided(memory: Memory, advice: usize) {
+    for i in 0..STRIDED {
+        advise(memory, 10 * i, 1, advice);
+    }
+}
+
+/// The guards of `N` stacks of 16 pages.
+fn stacks<const N: usize>(memory: Memory) {
+    for i in 0..N {
+        advise(memory, 16 * i, 1, GUARD_INSTALL);
+    }
+}
+
 fn nothing(_: Memory) {}
 
 fn fill(memory: Memory) {
@@ -114,6 +161,21 @@ pub const CASES: &[Case] = &[
         |m| advise(m, 7, 1, GUARD_REMOVE),
     ),
     per_page(
+        "GUARD_INSTALL, 16 empty",
+        16,
+        |m| advise(m, 0, 16, GUARD_REMOVE),
+        |m| advise(m, 0, 16, GUARD_INSTALL),
+    ),
+    per_page(
+        "GUARD_INSTALL, 512 empty",
+        512,
+        |m| advise(m, 0, 512, GUARD_REMOVE),
+        |m| advise(m, 0, 512, GUARD_INSTALL),
+    ),
+    per_page("GUARD_INSTALL, no page tables", PAGES, Memory::renew, |m| {
+        advise(m, 0, PAGES, GUARD_INSTALL)
+    }),
+    per_page(
         "GUARD_INSTALL, empty",
         PAGES,
         |m| advise(m, 0, PAGES, GUARD_REMOVE),
@@ -140,6 +202,53 @@ pub const CASES: &[Case] = &[
         |m| advise(m, 0, PAGES, GUARD_INSTALL),
         |m| advise(m, 0, PAGES, GUARD_REMOVE),
     ),
+    per_page(
+        "GUARD_REMOVE, 16 guarded",
+        16,
+        |m| advise(m, 0, 16, GUARD_INSTALL),
+        |m| advise(m, 0, 16, GUARD_REMOVE),
+    ),
+    per_page("GUARD_REMOVE, nothing", PAGES, Memory::renew, |m| {
+        advise(m, 0, PAGES, GUARD_REMOVE)
+    }),
+    per_page(
+        "GUARD_INSTALL, 100 calls",
+        STRIDED,
+        |m| strided(m, GUARD_REMOVE),
+        |m| strided(m, GUARD_INSTALL),
+    ),
+    per_page(
+        "GUARD_REMOVE, 100 calls",
+        STRIDED,
+        |m| strided(m, GUARD_INSTALL),
+        |m| strided(m, GUARD_REMOVE),
+    ),
+    per_page(
+        "GUARD_INSTALL, 300 new stacks",
+        300,
+        Memory::renew,
+        stacks::<300>,
+    ),
+    case("fork(), 1 mapping with a guard", split_and_guard::<1>, fork),
+    case(
+        "fork(), 100 mappings with guards",
+        split_and_guard::<100>,
+        fork,
+    ),
+    case(
+        "fork(), 1000 mappings with guards",
+        split_and_guard::<1000>,
+        fork,
+    ),
+    case("smaps, 20 mappings", split::<10>, |_| {
+        read(c"/proc/self/smaps")
+    }),
+    case("smaps, 1000 mappings", split::<500>, |_| {
+        read(c"/proc/self/smaps")
+    }),
+    case("maps, 1000 mappings", split::<500>, |_| {
+        read(c"/proc/self/maps")
+    }),
     case(
         "DONTNEED, 1 page",
         |m| m.fill(1),
