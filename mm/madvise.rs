@@ -10,7 +10,7 @@ use kernel::{
     mm::{
         fatal_signal_pending, plugged, restart_syscall, tlb::MmuGather, untag_current,
         virt::VmaRef, AddressVector, LockMode, MmWithUser, MmapRead, MmapReadGuard, MmapWrite,
-        PageRange, VmFlags,
+        MmapWriteGuard, PageRange, VmFlags, VmaReadGuard,
     },
     prelude::*,
 };
@@ -32,7 +32,7 @@ mod split;
 mod tests;
 
 pub(crate) use behavior::Behavior;
-use behavior::{Row, VmaRead, Work};
+use behavior::{Row, VmaInstall, VmaRead, Work};
 
 /// Why advice could not be applied to a VMA.
 enum Failure {
@@ -165,9 +165,13 @@ fn with_locks(
             })
         }
         Work::Install(work) => {
-            let mut guard = MmapWrite::lock(mm)?;
+            let mut locks = InstallLocks::default();
+            body(&mut |range, _| install(mm, &mut locks, range, row, work))
+        }
+        Work::Remove(work) => {
+            let mut guard = None;
             body(&mut |range, _| {
-                advise_each_vma::<MmapWrite>(&mut guard, range, row, |vma, part| {
+                advise_one_or_each_vma(mm, &mut guard, range, row, |vma, part| {
                     work(vma, part)?;
                     Ok(part.end())
                 })
@@ -259,11 +263,6 @@ fn for_each_vma<L: LockMode, E: From<Error>>(
 
 /// As [`advise_each_vma`], but takes the read lock of the VMA alone if the range is in one VMA, and
 /// the mmap lock is not held already. `guard` keeps the mmap lock if it was taken.
-///
-/// Userfaultfd is told of what is removed, and its answer is awaited without the mmap lock. So what
-/// it watches needs that lock.
-///
-/// C: `try_vma_read_lock()` of `mm/madvise.c`.
 fn advise_one_or_each_vma<'mm>(
     mm: &'mm MmWithUser,
     guard: &mut Option<MmapReadGuard<'mm>>,
@@ -271,13 +270,10 @@ fn advise_one_or_each_vma<'mm>(
     row: &Row,
     mut apply: impl FnMut(VmaRead<'_>, PageRange) -> Result<usize>,
 ) -> Result<(), Failure> {
-    if guard.is_none() && mm.is_current() {
-        let range = range.moved_to(untag_current(range.start())).ok_or(EINVAL)?;
-        if let Some(vma) = mm.lock_vma_under_rcu(range.start()) {
-            if range.end() <= vma.end() && !vma.userfaultfd_armed() {
-                check_seal(&vma, row)?;
-                return plugged(|| Ok(apply(VmaRead::Vma(&vma), range).map(drop)?));
-            }
+    if guard.is_none() {
+        if let Some((vma, range)) = lock_one_vma(mm, range)? {
+            check_seal(&vma, row)?;
+            return plugged(|| Ok(apply(VmaRead::Vma(&vma), range).map(drop)?));
         }
     }
     let guard = match guard {
@@ -287,4 +283,86 @@ fn advise_one_or_each_vma<'mm>(
     advise_each_vma::<MmapRead>(guard, range, row, |vma, part| {
         Ok(apply(VmaRead::Mmap(vma), part)?)
     })
+}
+
+/// Takes the read lock of the VMA that `range` is in, without waiting. Returns it and the range
+/// without a tag; `None` when the range is not in one VMA of the current process.
+///
+/// Userfaultfd is told of what is removed, and its answer is awaited without the mmap lock. So what
+/// it watches needs that lock.
+///
+/// C: `try_vma_read_lock()` of `mm/madvise.c`.
+fn lock_one_vma(
+    mm: &MmWithUser,
+    range: PageRange,
+) -> Result<Option<(VmaReadGuard<'_>, PageRange)>> {
+    if !mm.is_current() {
+        return Ok(None);
+    }
+    let range = range.moved_to(untag_current(range.start())).ok_or(EINVAL)?;
+    Ok(mm
+        .lock_vma_under_rcu(range.start())
+        .filter(|vma| range.end() <= vma.end() && !vma.userfaultfd_armed())
+        .map(|vma| (vma, range)))
+}
+
+/// The mmap lock, as it is held for an install.
+#[derive(Default)]
+struct InstallLocks<'mm> {
+    read: Option<MmapReadGuard<'mm>>,
+    write: Option<MmapWriteGuard<'mm>>,
+}
+
+/// Installs guards in a range under the weakest lock that will do: where all VMAs of the range say that
+/// they may have guards, nothing in a VMA changes, and a read lock is enough, of the VMA if it is
+/// one. `locks` keeps the mmap lock if it was taken.
+fn install<'mm>(
+    mm: &'mm MmWithUser,
+    locks: &mut InstallLocks<'mm>,
+    range: PageRange,
+    row: &Row,
+    work: fn(VmaInstall<'_>, PageRange) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if locks.read.is_none() && locks.write.is_none() {
+        match lock_one_vma(mm, range)? {
+            Some((vma, range)) => {
+                if let Some(vma) = vma.maybe_guard() {
+                    check_seal(&vma, row)?;
+                    return plugged(|| work(VmaInstall::Read(vma), range));
+                }
+            }
+            None => locks.read = Some(MmapRead::lock(mm)?),
+        }
+    }
+    if let Some(guard) = &mut locks.read {
+        if all_may_have_guards(guard, range)? {
+            return advise_each_vma::<MmapRead>(guard, range, row, |vma, part| {
+                // That all may have guards was seen under this lock.
+                let flagged = vma.maybe_guard().ok_or(Failure::Blocked)?;
+                work(VmaInstall::Read(flagged), part)?;
+                Ok(part.end())
+            });
+        }
+        locks.read = None;
+    }
+    let guard = match &mut locks.write {
+        Some(guard) => guard,
+        None => locks.write.insert(MmapWrite::lock(mm)?),
+    };
+    advise_each_vma::<MmapWrite>(guard, range, row, |vma, part| {
+        work(VmaInstall::Write(vma), part)?;
+        Ok(part.end())
+    })
+}
+
+/// Returns whether each VMA in `range` says that it may have guards.
+fn all_may_have_guards(guard: &mut MmapReadGuard<'_>, range: PageRange) -> Result<bool> {
+    let range = untag::<MmapRead>(guard, range)?;
+    let mut all = true;
+    // Whether there are holes is asked later.
+    let _: Result = for_each_vma::<MmapRead, _>(guard, range, |vma, part| {
+        all &= vma.maybe_guard().is_some();
+        Ok(part.end())
+    });
+    Ok(all)
 }

@@ -9,8 +9,8 @@ use core::ops::Deref;
 use kernel::{
     bindings,
     mm::{
-        tlb::MmuGather, virt::VmaRef, MmapReadGuard, PageRange, VmFlags, VmaMmapLocked,
-        VmaMmapRead, VmaMmapWrite, VmaReadGuard,
+        tlb::MmuGather, virt::VmaRef, MmapReadGuard, PageRange, VmFlags, VmaMaybeGuard,
+        VmaMmapLocked, VmaMmapRead, VmaMmapWrite, VmaReadGuard,
     },
     prelude::*,
 };
@@ -30,8 +30,11 @@ pub(super) enum Work {
     /// The VMA read lock, or else the mmap read lock, which may be released meanwhile. The TLBs are
     /// flushed once, at the end of the call. Returns the address from which to go on.
     VmaRead(fn(VmaRead<'_>, PageRange, &mut MmuGather<'_>) -> Result<usize>),
-    /// The mmap write lock, to install guards.
-    Install(fn(VmaMmapWrite<'_>, PageRange) -> Result<(), Failure>),
+    /// The VMA read lock, or else the mmap read lock, to install guards where the VMA says that it
+    /// may have some; or else the mmap write lock.
+    Install(fn(VmaInstall<'_>, PageRange) -> Result<(), Failure>),
+    /// The VMA read lock, or else the mmap read lock, to remove guards.
+    Remove(fn(VmaRead<'_>, PageRange) -> Result),
     /// The mmap write lock, to change the flags of VMAs. Returns the new flags.
     Flags(fn(&VmaMmapWrite<'_>, PageRange) -> Result<VmFlags>),
 }
@@ -52,6 +55,26 @@ impl Deref for VmaRead<'_> {
         match self {
             Self::Vma(vma) => vma,
             Self::Mmap(vma) => vma,
+        }
+    }
+}
+
+/// A VMA to install guards in, by the lock that is held.
+pub(super) enum VmaInstall<'g> {
+    /// A read lock, of the VMA or the mmap lock.
+    Read(VmaMaybeGuard<'g>),
+    /// The mmap write lock.
+    Write(VmaMmapWrite<'g>),
+}
+
+impl Deref for VmaInstall<'_> {
+    type Target = VmaRef;
+
+    #[inline]
+    fn deref(&self) -> &VmaRef {
+        match self {
+            Self::Read(vma) => vma,
+            Self::Write(vma) => vma,
         }
     }
 }
@@ -204,5 +227,5 @@ behaviors! {
     /// Make each access fatal.
     GuardInstall = MADV_GUARD_INSTALL: Install(guard::install) discards;
     /// Undo that.
-    GuardRemove = MADV_GUARD_REMOVE: MmapRead(guard::remove);
+    GuardRemove = MADV_GUARD_REMOVE: Remove(guard::remove);
 }

@@ -207,7 +207,7 @@ fn free_entries<'t, 'v>(
                     None => return,
                 }
             }
-            Entry::Empty(_) | Entry::Guard(_) | Entry::Other => {}
+            Entry::Empty | Entry::Guard | Entry::Other => {}
         }
     }
 }

@@ -4,19 +4,23 @@
 //!
 //! A guard is a marker in a page table entry that makes each access to the page fatal. It takes no
 //! VMA of its own. [`VmFlags::MAYBE_GUARD`] says that a VMA may have them. It is set under the mmap
-//! write lock and the VMA write lock before the first marker goes in, and it stays.
+//! write lock and the VMA write lock before the first marker goes in, and it stays. Where it is set
+//! already, a read lock is enough to install more.
 
-use super::Failure;
+use super::{
+    behavior::{VmaInstall, VmaRead},
+    Failure,
+};
 use kernel::{
-    mm::page_table::{walk, Entry, HugePage, Step, Table, Visitor},
-    mm::{PageRange, VmFlags, VmaMaybeGuard, VmaMmapLocked, VmaMmapWrite},
+    mm::page_table::{walk, HugePage, MissingTable, Run, Step, Table, Visitor},
+    mm::{cond_resched, virt::VmaRef, PageRange, VmFlags, VmaMaybeGuard},
     prelude::*,
 };
 
 /// How often an install zaps what is in its way before it lets others have the locks.
 ///
-/// No page fault can fill the range again under these locks. What a zap leaves in a file mapping is
-/// the write protection of userfaultfd, until that is taken away.
+/// Under a read lock page faults can fill the range again. What a zap leaves in a file mapping is the
+/// write protection of userfaultfd, until that is taken away.
 const MAX_TRIES: usize = 3;
 
 /// Makes each access to `range`, a part of `vma`, fatal. Memory that is there is lost.
@@ -28,11 +32,14 @@ const MAX_TRIES: usize = 3;
 ///   and the flag is set and some of the markers are in place.
 ///
 /// C: `madvise_guard_install()` of `mm/madvise.c`.
-pub(super) fn install(vma: VmaMmapWrite<'_>, range: PageRange) -> Result<(), Failure> {
+pub(super) fn install(vma: VmaInstall<'_>, range: PageRange) -> Result<(), Failure> {
     if vma.vm_flags().intersects(VmFlags::LOCKED) {
         return Err(EINVAL.into());
     }
-    let vma = vma.start_write().set_maybe_guard()?;
+    let vma = match vma {
+        VmaInstall::Read(vma) => vma,
+        VmaInstall::Write(vma) => vma.start_write().set_maybe_guard()?,
+    };
 
     for _ in 0..MAX_TRIES {
         if walk(&vma, range, &mut Install)?.is_continue() {
@@ -53,12 +60,12 @@ pub(super) fn install(vma: VmaMmapWrite<'_>, range: PageRange) -> Result<(), Fai
 /// `EINVAL` when the VMA is not ordinary memory.
 ///
 /// C: `madvise_guard_remove()` of `mm/madvise.c`.
-pub(super) fn remove(vma: &VmaMmapLocked, range: PageRange) -> Result {
+pub(super) fn remove(vma: VmaRead<'_>, range: PageRange) -> Result {
     if !vma.is_ordinary() {
         return Err(EINVAL);
     }
     // `Remove` never stops.
-    walk(vma, range, &mut Remove).map(drop)
+    walk(&*vma, range, &mut Remove).map(drop)
 }
 
 /// Fills a range with markers, up to the first page that must be zapped before.
@@ -74,17 +81,24 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
     }
 
     #[inline]
+    fn missing(&mut self, table: &MissingTable<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
+        table.allocate_guards()
+    }
+
+    #[inline]
     fn table(&mut self, table: &Table<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
         let Some(mut entries) = table.lock(table.range().start()) else {
             return Ok(Step::Again);
         };
-        while let Some(entry) = entries.next_entry() {
-            match entry {
-                Entry::Empty(entry) => entry.install_guard(),
-                Entry::Guard(_) => {}
-                _ => return Ok(Step::Stop),
+        while let Some(run) = entries.next_run() {
+            match run {
+                Run::Empty(run) => run.install_guards(),
+                Run::Guards(_) => {}
+                Run::Other => return Ok(Step::Stop),
             }
         }
+        drop(entries);
+        cond_resched();
         Ok(Step::Next)
     }
 }
@@ -92,25 +106,27 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
 /// Clears the markers of a range.
 struct Remove;
 
-impl Visitor<VmaMmapLocked> for Remove {
+impl Visitor<VmaRef> for Remove {
     fn huge_pud(&mut self) -> Option<Step> {
         Some(Step::Next)
     }
 
-    fn huge(&mut self, _: &HugePage<'_, VmaMmapLocked>) -> Result<Step> {
+    fn huge(&mut self, _: &HugePage<'_, VmaRef>) -> Result<Step> {
         Ok(Step::Next)
     }
 
     #[inline]
-    fn table(&mut self, table: &Table<'_, VmaMmapLocked>) -> Result<Step> {
+    fn table(&mut self, table: &Table<'_, VmaRef>) -> Result<Step> {
         let Some(mut entries) = table.lock(table.range().start()) else {
             return Ok(Step::Again);
         };
-        while let Some(entry) = entries.next_entry() {
-            if let Entry::Guard(guard) = entry {
-                guard.remove();
+        while let Some(run) = entries.next_run() {
+            if let Run::Guards(run) = run {
+                run.remove();
             }
         }
+        drop(entries);
+        cond_resched();
         Ok(Step::Next)
     }
 }

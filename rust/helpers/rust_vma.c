@@ -410,18 +410,111 @@ unsigned int rust_helper_pte_read(pte_t *ptep, pte_t *ptentp)
 	return PTE_ENTRY_OTHER;
 }
 
-void rust_helper_pte_install_guard(struct vm_area_struct *vma, unsigned long addr,
-				   pte_t *ptep)
+/*
+ * Guards and empty entries, in runs. Neither is present: to replace one with the other
+ * changes no count of pages, and nothing that a TLB has. So this needs less than
+ * set_pte_at(), which is made for all that an entry can be. Where pte_t is a struct,
+ * compilers copy it by way of the stack, hence the numbers.
+ */
+
+static_assert(sizeof(pteval_t) == sizeof(pte_t));
+
+static pteval_t get_pteval(const pte_t *ptep)
 {
-	set_pte_at(vma->vm_mm, addr, ptep, make_pte_marker(PTE_MARKER_GUARD));
-	update_mmu_cache(vma, addr, ptep);
+	return READ_ONCE(*(const pteval_t *)ptep);
 }
 
-void rust_helper_pte_clear_marker(struct vm_area_struct *vma, unsigned long addr,
-				  pte_t *ptep)
+static void set_not_present(pte_t *ptep, pte_t pte, unsigned int nr)
 {
-	pte_clear_not_present_full(vma->vm_mm, addr, ptep, false);
-	update_mmu_cache(vma, addr, ptep);
+	unrolled_count(8)
+	for (unsigned int i = 0; i < nr; i++)
+#if defined(CONFIG_ARM)
+		set_pte_ext(ptep + i, pte, 0);
+#elif defined(CONFIG_PARAVIRT_XXL)
+		set_pte(ptep + i, pte);
+#else
+		WRITE_ONCE(*(pteval_t *)(ptep + i), pte_val(pte));
+#endif
+}
+
+/* How many entries from ptep on, of max, are empty. */
+unsigned int rust_helper_ptes_none(pte_t *ptep, unsigned int max)
+{
+	unsigned int n;
+
+	/* Empty is what has none of some bits. */
+	for (n = 0; n + 8 <= max; n += 8) {
+		pteval_t all = 0;
+
+		unrolled_full
+		for (unsigned int i = 0; i < 8; i++)
+			all |= get_pteval(ptep + n + i);
+		if (!pte_none(__pte(all)))
+			break;
+	}
+	while (n < max && pte_none(__pte(get_pteval(ptep + n))))
+		n++;
+	return n;
+}
+
+/* How many entries from ptep on, of max, are guard markers. */
+unsigned int rust_helper_ptes_guard(pte_t *ptep, unsigned int max)
+{
+	const pteval_t guard = pte_val(make_pte_marker(PTE_MARKER_GUARD));
+	unsigned int n;
+
+	for (n = 0; n + 8 <= max; n += 8) {
+		pteval_t differ = 0;
+
+		unrolled_full
+		for (unsigned int i = 0; i < 8; i++)
+			differ |= get_pteval(ptep + n + i) ^ guard;
+		if (differ)
+			break;
+	}
+	/* A marker may carry other bits, such as soft-dirty: ask the swap entry. */
+	for (; n < max; n++) {
+		pte_t pte = ptep_get(ptep + n);
+
+		if (!is_pte_marker(pte) || !is_guard_swp_entry(pte_to_swp_entry(pte)))
+			break;
+	}
+	return n;
+}
+
+void rust_helper_ptes_install_guard(struct vm_area_struct *vma, unsigned long addr,
+				    pte_t *ptep, unsigned int nr)
+{
+	set_not_present(ptep, make_pte_marker(PTE_MARKER_GUARD), nr);
+	update_mmu_cache_range(NULL, vma, addr, ptep, nr);
+}
+
+void rust_helper_ptes_clear_guard(struct vm_area_struct *vma, unsigned long addr,
+				  pte_t *ptep, unsigned int nr)
+{
+	set_not_present(ptep, __pte(0), nr);
+	update_mmu_cache_range(NULL, vma, addr, ptep, nr);
+}
+
+/*
+ * Puts a table that is full of guards in the place of none. Returns -ENOMEM, or
+ * -EAGAIN when there is something by now.
+ */
+int rust_helper_pte_alloc_guards(struct mm_struct *mm, pmd_t *pmd)
+{
+	pgtable_t table = pte_alloc_one(mm);
+	pte_t *ptep;
+
+	if (!table)
+		return -ENOMEM;
+	ptep = kmap_local_page(table);
+	set_not_present(ptep, make_pte_marker(PTE_MARKER_GUARD), PTRS_PER_PTE);
+	kunmap_local(ptep);
+	pmd_install(mm, pmd, &table);
+	if (!table)
+		return 0;
+	pte_free(mm, table);
+	return -EAGAIN;
 }
 
 void rust_helper_clear_not_present_full_ptes(struct mmu_gather *tlb, unsigned long addr,

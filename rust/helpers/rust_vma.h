@@ -33,7 +33,9 @@
 #include <linux/swapops.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
+#include <linux/unroll.h>
 #include <linux/userfaultfd_k.h>
+#include <asm/pgalloc.h>
 #include <asm/tlbflush.h>
 
 #if defined(CONFIG_X86) && defined(MODULE)

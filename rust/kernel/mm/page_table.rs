@@ -13,10 +13,10 @@
 use crate::{
     bindings,
     error::{
-        code::{EINVAL, ENOMEM},
-        Result,
+        code::{EAGAIN, EINVAL, ENOMEM},
+        to_result, Result,
     },
-    mm::{tlb::VmaGather, virt::VmaRef, PageRange, VmFlags, VmaMaybeGuard, VmaMmapLocked},
+    mm::{tlb::VmaGather, virt::VmaRef, PageRange, VmFlags, VmaMaybeGuard},
 };
 use core::{ops::ControlFlow, ptr::NonNull};
 
@@ -24,7 +24,7 @@ mod entry;
 mod huge;
 
 pub use entry::{
-    EmptyEntry, Entries, Entry, GuardEntry, PoisonedEntry, PresentEntry, SwappedEntry,
+    EmptyRun, Entries, Entry, GuardRun, PoisonedEntry, PresentEntry, Run, SwappedEntry,
 };
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 pub(in crate::mm) use huge::huge_page_size;
@@ -37,7 +37,7 @@ pub use huge::LockedHugePage;
 /// The trait is for the types of this crate only.
 pub trait Walkable: private::Sealed {
     /// Whether tables that are missing are allocated on the way down; otherwise the walk passes
-    /// over the hole. To allocate takes locks that keep page faults out.
+    /// over the hole.
     const ALLOCATE: bool;
 
     /// The VMA under any of its locks.
@@ -45,15 +45,6 @@ pub trait Walkable: private::Sealed {
 }
 
 impl Walkable for VmaRef {
-    const ALLOCATE: bool = false;
-
-    #[inline]
-    fn vma(&self) -> &VmaRef {
-        self
-    }
-}
-
-impl Walkable for VmaMmapLocked {
     const ALLOCATE: bool = false;
 
     #[inline]
@@ -83,7 +74,6 @@ impl Walkable for VmaMaybeGuard<'_> {
 mod private {
     pub trait Sealed {}
     impl Sealed for super::VmaRef {}
-    impl Sealed for super::VmaMmapLocked {}
     impl Sealed for super::VmaGather<'_> {}
     impl Sealed for super::VmaMaybeGuard<'_> {}
 }
@@ -112,6 +102,16 @@ pub trait Visitor<V: Walkable> {
     #[inline]
     fn huge_pud(&mut self) -> Option<Step> {
         None
+    }
+
+    /// Called where a table of the lowest level is missing, in states that allocate.
+    ///
+    /// # Errors
+    ///
+    /// Any error ends the walk.
+    #[inline]
+    fn missing(&mut self, table: &MissingTable<'_, V>) -> Result<Step> {
+        table.allocate()
     }
 
     /// Called for a table of the lowest level.
@@ -162,6 +162,11 @@ where
                 pmd,
                 range: part,
             }))?,
+            Found::Missing(pmd) => visitor.missing(&MissingTable(Table {
+                vma,
+                pmd,
+                range: part,
+            }))?,
             Found::Table(pmd) => visitor.table(&Table {
                 vma,
                 pmd,
@@ -185,6 +190,8 @@ enum Found {
     HugePud(*mut bindings::pud_t),
     /// A PMD that maps memory itself, or did until it is moved.
     HugePmd(*mut bindings::pmd_t),
+    /// A PMD that is empty, in a state that allocates.
+    Missing(*mut bindings::pmd_t),
     /// A PMD that refers to a table, unless that was changed meanwhile.
     Table(*mut bindings::pmd_t),
 }
@@ -222,10 +229,9 @@ fn descend<V: Walkable>(vma: &VmaRef, addr: usize, end: usize) -> Result<(Found,
     macro_rules! lower {
         ($upper:expr, $end:expr, $is_none:expr, $alloc:ident, $offset:ident) => {
             if V::ALLOCATE {
-                // SAFETY: The entry is the one for `addr` in the page tables of `mm`. A lock of the
-                // VMA is held, which keeps all tables but those of the lowest level. No page fault
-                // can put a huge page into the entry meanwhile, as states that allocate keep
-                // faults out.
+                // SAFETY: The entry is the one for `addr` in the page tables of `mm`, and does not
+                // map memory itself. A lock of the VMA is held, which keeps all tables but those
+                // of the lowest level.
                 NonNull::new(unsafe { bindings::$alloc(mm, $upper, addr) })
                     .ok_or(ENOMEM)?
                     .as_ptr()
@@ -258,16 +264,19 @@ fn descend<V: Walkable>(vma: &VmaRef, addr: usize, end: usize) -> Result<(Found,
     }
     let is_none = || kind == bindings::TABLE_ENTRY_NONE;
     let pmd = lower!(pud, end, is_none(), pmd_alloc, pmd_offset);
+    // A page fault may have put a huge page in the place of the table that was to be allocated.
+    // SAFETY: The entry is valid.
+    if V::ALLOCATE && is_none() && unsafe { bindings::pud_kind(pud) } == bindings::TABLE_ENTRY_HUGE
+    {
+        return Ok((Found::HugePud(pud), end));
+    }
 
     let end = entry_end!(pmd_addr_end, end);
     // SAFETY: The entry is valid.
     let found = match unsafe { bindings::pmd_kind(pmd) } {
         bindings::TABLE_ENTRY_HUGE => Found::HugePmd(pmd),
-        bindings::TABLE_ENTRY_NONE if !V::ALLOCATE => Found::Hole,
-        // SAFETY: The entry is valid, and a lock of the VMA is held.
-        bindings::TABLE_ENTRY_NONE if unsafe { bindings::pte_alloc(mm, pmd) } != 0 => {
-            return Err(ENOMEM);
-        }
+        bindings::TABLE_ENTRY_NONE if V::ALLOCATE => Found::Missing(pmd),
+        bindings::TABLE_ENTRY_NONE => Found::Hole,
         _ => Found::Table(pmd),
     };
     Ok((found, end))
@@ -296,5 +305,54 @@ impl<'a, V: Walkable> Table<'a, V> {
     #[inline]
     pub fn vma(&self) -> &'a V {
         self.vma
+    }
+}
+
+/// The place of a table that is missing.
+///
+/// # Invariants
+///
+/// Those of [`Table`]: when it was looked at, without a lock, the entry `pmd` was empty.
+pub struct MissingTable<'a, V>(Table<'a, V>);
+
+impl<V: Walkable> MissingTable<'_, V> {
+    /// Allocates the table. It is looked at next, or what a page fault has put there by then.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` when there is no memory.
+    ///
+    /// C: `pte_alloc()`.
+    #[inline]
+    pub fn allocate(&self) -> Result<Step> {
+        // SAFETY: By the type invariants `pmd` is an entry of the VMA, of which a lock is held.
+        match unsafe { bindings::pte_alloc(self.0.vma.vma().mm().as_raw(), self.0.pmd) } {
+            0 => Ok(Step::Again),
+            _ => Err(ENOMEM),
+        }
+    }
+}
+
+impl MissingTable<'_, VmaMaybeGuard<'_>> {
+    /// As [`MissingTable::allocate`], but when all of the table lies in the range of the walk, it
+    /// is full of guard markers from the first moment on.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` when there is no memory.
+    #[inline]
+    pub fn allocate_guards(&self) -> Result<Step> {
+        // SAFETY: There are no requirements.
+        if self.0.range.size() != unsafe { bindings::pmd_size() } {
+            return self.allocate();
+        }
+        // SAFETY: By the type invariants `pmd` is an entry of the VMA, of which a lock is held, and
+        // which has the flag that announces the markers. All of the table is for the range.
+        match to_result(unsafe { bindings::pte_alloc_guards(self.0.vma.mm().as_raw(), self.0.pmd) })
+        {
+            Ok(()) => Ok(Step::Next),
+            Err(e) if e == EAGAIN => Ok(Step::Again),
+            Err(e) => Err(e),
+        }
     }
 }

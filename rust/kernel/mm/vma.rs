@@ -7,12 +7,12 @@
 //!
 //! | type | locks | allows |
 //! |---|---|---|
-//! | [`VmaRef`] | mmap or VMA lock, read or write | to read bounds and flags, to walk page tables |
-//! | [`VmaMmapLocked`] | mmap lock, read or write | to remove guard markers, too |
+//! | [`VmaRef`] | mmap or VMA lock, read or write | to read bounds and flags, to walk page tables, to remove guard markers |
+//! | [`VmaMaybeGuard`] | the same; the flag is set | to install guard markers, too |
+//! | [`VmaMmapLocked`] | mmap lock, read or write | to look at the name |
 //! | [`VmaMmapRead`] | mmap lock, read | to release the lock for a while, too |
 //! | [`VmaMmapWrite`] | mmap lock, write | to take the VMA write lock, to split and merge, too |
-//! | [`VmaWrite`] | mmap lock, write; VMA lock, write | to change the VMA, too |
-//! | [`VmaMaybeGuard`] | the same; the flag is set | to install guard markers, too |
+//! | [`VmaWrite`] | mmap lock, write; VMA lock, write | to change the VMA, such as to set the flag, too |
 //! | [`VmaGather`](super::tlb::VmaGather) | as `VmaRef`; changes are collected | to change entries so that the TLBs must be flushed, too |
 //!
 //! The first is in `kernel::mm::virt`. Each type dereferences to one above it. Lock order: mmap
@@ -34,7 +34,7 @@ use crate::mm::AnonVmaName;
 
 mod write;
 
-pub use write::{VmaMaybeGuard, VmaMmapWrite, VmaWrite};
+pub use write::{VmaMmapWrite, VmaWrite};
 
 // Methods you can call when holding the mmap or vma read lock (or stronger).
 impl VmaRef {
@@ -70,6 +70,17 @@ impl VmaRef {
         !self
             .vm_flags()
             .intersects(VmFlags::SPECIAL.union(VmFlags::HUGETLB))
+    }
+
+    /// Returns the VMA as one to install guard markers in, if it is one already: if nothing in it
+    /// must change before.
+    #[inline]
+    pub fn maybe_guard(&self) -> Option<VmaMaybeGuard<'_>> {
+        let ready = self.vm_flags().intersects(VmFlags::MAYBE_GUARD)
+            && self.is_ordinary()
+            && (self.has_anon_vma() || !self.is_anonymous());
+        // SAFETY: It was just seen. An anon_vma stays as long as the VMA.
+        ready.then(|| unsafe { VmaMaybeGuard::new(self) })
     }
 
     /// Returns the file that is mapped, if there is one.
@@ -165,6 +176,44 @@ impl VmaRef {
     pub fn arch_write_permitted(&self) -> bool {
         // SAFETY: By the type invariants the VMA is valid.
         unsafe { bindings::arch_vma_access_permitted(self.as_ptr(), true, false, false) }
+    }
+}
+
+/// A VMA that says that it may hold guard regions, under any of its locks.
+///
+/// [`VmFlags::MAYBE_GUARD`] is set and cleared under the mmap write lock and the VMA write lock
+/// together. So the flag stays while this is borrowed, even from a read lock, and whoever comes to clear
+/// it waits, and then sees each marker that was installed. The locks of page tables keep apart who
+/// installs, who faults pages in, and who frees a table: khugepaged, which frees tables without a
+/// lock that would wait for this one, looks at the flag under them.
+///
+/// # Invariants
+///
+/// A lock of the VMA is held during `'g`. It is ordinary memory, [`VmFlags::MAYBE_GUARD`] is set, and it
+/// has an anon_vma if it is anonymous.
+pub struct VmaMaybeGuard<'g> {
+    vma: &'g VmaRef,
+}
+
+impl<'g> VmaMaybeGuard<'g> {
+    /// Makes the state of a VMA that is in it.
+    ///
+    /// # Safety
+    ///
+    /// The VMA must be as the type invariants say.
+    #[inline]
+    unsafe fn new(vma: &'g VmaRef) -> Self {
+        // INVARIANT: The caller promises it; the lock is held while the VMA is borrowed.
+        Self { vma }
+    }
+}
+
+impl Deref for VmaMaybeGuard<'_> {
+    type Target = VmaRef;
+
+    #[inline]
+    fn deref(&self) -> &VmaRef {
+        self.vma
     }
 }
 

@@ -4,9 +4,9 @@
 //!
 //! error: E0451
 
-use kernel::mm::{VmaMaybeGuard, VmaWrite};
+use kernel::mm::{virt::VmaRef, VmaMaybeGuard};
 
 /// Tries it.
-pub fn attempt(vma: VmaWrite<'_>) -> VmaMaybeGuard<'_> {
+pub fn attempt(vma: &VmaRef) -> VmaMaybeGuard<'_> {
     VmaMaybeGuard { vma }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An entry is changed once, as it is then no longer what it was.
+//! Entries are changed once, as they are then no longer what they were.
 //!
 //! error: E0382
 
-use kernel::mm::{page_table::EmptyEntry, VmaMaybeGuard};
+use kernel::mm::{page_table::EmptyRun, VmaMaybeGuard};
 
 /// Tries it.
-pub fn attempt<'g>(entry: EmptyEntry<'_, VmaMaybeGuard<'g>>) {
-    entry.install_guard();
-    entry.install_guard();
+pub fn attempt<'g>(run: EmptyRun<'_, VmaMaybeGuard<'g>>) {
+    run.install_guards();
+    run.install_guards();
 }

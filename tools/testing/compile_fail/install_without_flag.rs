@@ -4,9 +4,9 @@
 //!
 //! error: E0599
 
-use kernel::mm::{page_table::EmptyEntry, VmaMmapLocked};
+use kernel::mm::{page_table::EmptyRun, VmaMmapLocked};
 
 /// Tries it.
-pub fn attempt(entry: EmptyEntry<'_, VmaMmapLocked>) {
-    entry.install_guard();
+pub fn attempt(run: EmptyRun<'_, VmaMmapLocked>) {
+    run.install_guards();
 }

@@ -5,7 +5,7 @@
 use super::{super::swap::SwapEntry, Table, Walkable};
 use crate::{
     bindings,
-    mm::{folio::Folio, tlb::VmaGather, VmaMaybeGuard, VmaMmapLocked},
+    mm::{folio::Folio, tlb::VmaGather, VmaMaybeGuard},
     page::{PAGE_SHIFT, PAGE_SIZE},
 };
 use core::{marker::PhantomData, mem::MaybeUninit, ptr::null_mut};
@@ -78,6 +78,51 @@ impl<V: Walkable> Entries<'_, V> {
         self.addr += n * PAGE_SIZE;
     }
 
+    /// The next entries that are alike; `None` at the end.
+    #[inline]
+    pub fn next_run(&mut self) -> Option<Run<'_, V>> {
+        if self.addr >= self.end {
+            return None;
+        }
+        // CAST: There are fewer entries in a table.
+        let max = ((self.end - self.addr) >> PAGE_SHIFT) as u32;
+        // SAFETY: By the type invariants the table has that many entries from this on, and is locked.
+        let n = unsafe { bindings::ptes_none(self.ptep, max) };
+        if n > 0 {
+            // INVARIANT: The function returns the number of entries that are empty.
+            return Some(Run::Empty(EmptyRun(self.take(n))));
+        }
+        // SAFETY: As above.
+        let n = unsafe { bindings::ptes_guard(self.ptep, max) };
+        if n > 0 {
+            // INVARIANT: The function returns the number of entries that are guards.
+            return Some(Run::Guards(GuardRun(self.take(n))));
+        }
+        self.take(1);
+        Some(Run::Other)
+    }
+
+    /// Takes the next `n` entries, which there must be.
+    #[inline]
+    fn take(&mut self, n: u32) -> Places<'_, V> {
+        let Self {
+            vma, addr, ptep, ..
+        } = *self;
+        // CAST: A number of entries fits.
+        let step = n as usize;
+        // INVARIANT: The caller says that the table has the entries.
+        self.ptep = ptep.wrapping_add(step);
+        self.addr += step * PAGE_SIZE;
+        // INVARIANT: They stay locked while `self` is borrowed.
+        Places {
+            vma,
+            addr,
+            ptep,
+            n,
+            _lock: PhantomData,
+        }
+    }
+
     /// The next entry; `None` at the end.
     #[inline]
     pub fn next_entry(&mut self) -> Option<Entry<'_, V>> {
@@ -103,10 +148,10 @@ impl<V: Walkable> Entries<'_, V> {
             _lock: PhantomData,
         };
         Some(match kind {
-            bindings::PTE_ENTRY_NONE => Entry::Empty(EmptyEntry(place)),
+            bindings::PTE_ENTRY_NONE => Entry::Empty,
             bindings::PTE_ENTRY_PRESENT => Entry::Present(PresentEntry { place, n: 1 }),
             bindings::PTE_ENTRY_SWAP => Entry::Swap(SwappedEntry(place)),
-            bindings::PTE_ENTRY_GUARD => Entry::Guard(GuardEntry(place)),
+            bindings::PTE_ENTRY_GUARD => Entry::Guard,
             bindings::PTE_ENTRY_POISONED => Entry::Poisoned(PoisonedEntry(place)),
             _ => Entry::Other,
         })
@@ -126,13 +171,13 @@ impl<V> Drop for Entries<'_, V> {
 /// An entry of a page table of the lowest level, by its content.
 pub enum Entry<'e, V> {
     /// Nothing.
-    Empty(EmptyEntry<'e, V>),
+    Empty,
     /// A page frame.
     Present(PresentEntry<'e, V>),
     /// A page in swap.
     Swap(SwappedEntry<'e, V>),
     /// A guard marker.
-    Guard(GuardEntry<'e, V>),
+    Guard,
     /// What is left of memory that was lost.
     Poisoned(PoisonedEntry<'e, V>),
     /// A page that is being moved or is in a device, or a marker of another kind.
@@ -163,37 +208,67 @@ impl<V> Place<'_, V> {
     }
 }
 
-/// An empty entry.
+/// Entries in a row that are alike, as far as guards go.
+pub enum Run<'e, V> {
+    /// Entries with nothing in them.
+    Empty(EmptyRun<'e, V>),
+    /// Entries with guard markers.
+    Guards(GuardRun<'e, V>),
+    /// An entry with something else.
+    Other,
+}
+
+/// The place of entries in a row.
 ///
 /// # Invariants
 ///
-/// The entry is empty.
-pub struct EmptyEntry<'e, V>(Place<'e, V>);
+/// `ptep` is the entry for `addr` in the page tables of `vma`, and the table has `n` entries from it
+/// on. Its lock is held during `'e`.
+struct Places<'e, V> {
+    vma: &'e V,
+    addr: usize,
+    ptep: *mut bindings::pte_t,
+    n: u32,
+    _lock: PhantomData<&'e mut ()>,
+}
 
-impl EmptyEntry<'_, VmaMaybeGuard<'_>> {
-    /// Puts a guard marker in, so that every access to the page is fatal.
+/// Empty entries in a row.
+///
+/// # Invariants
+///
+/// The entries are empty.
+pub struct EmptyRun<'e, V>(Places<'e, V>);
+
+impl EmptyRun<'_, VmaMaybeGuard<'_>> {
+    /// Puts guard markers in, so that every access to the pages is fatal.
     #[inline]
-    pub fn install_guard(self) {
-        // SAFETY: By the type invariants the entry is one of the VMA, is empty, so that nothing is
-        // lost, and is locked. The VMA has the flag that announces the marker.
-        unsafe { bindings::pte_install_guard(self.0.vma.as_ptr(), self.0.addr, self.0.ptep) };
+    pub fn install_guards(self) {
+        let Places {
+            vma, addr, ptep, n, ..
+        } = self.0;
+        // SAFETY: By the type invariants the entries are those of the VMA, are empty, so that nothing
+        // is lost, and are locked. The VMA has the flag that announces the markers.
+        unsafe { bindings::ptes_install_guard(vma.as_ptr(), addr, ptep, n) };
     }
 }
 
-/// An entry with a guard marker.
+/// Guard markers in a row.
 ///
 /// # Invariants
 ///
-/// The entry holds a guard marker.
-pub struct GuardEntry<'e, V>(Place<'e, V>);
+/// The entries hold guard markers.
+pub struct GuardRun<'e, V>(Places<'e, V>);
 
-impl GuardEntry<'_, VmaMmapLocked> {
-    /// Takes the marker away, so that the page can be faulted in again.
+impl<V: Walkable> GuardRun<'_, V> {
+    /// Takes the markers away, so that the pages can be faulted in again.
     #[inline]
     pub fn remove(self) {
-        // SAFETY: By the type invariants the entry is one of the VMA, holds a guard marker, which
-        // stands for no memory, and is locked.
-        unsafe { bindings::pte_clear_marker(self.0.vma.as_ptr(), self.0.addr, self.0.ptep) };
+        let Places {
+            vma, addr, ptep, n, ..
+        } = self.0;
+        // SAFETY: By the type invariants the entries are those of the VMA, hold guard markers, which
+        // stand for no memory, and are locked.
+        unsafe { bindings::ptes_clear_guard(vma.vma().as_ptr(), addr, ptep, n) };
     }
 }
 

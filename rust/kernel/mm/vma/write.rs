@@ -2,7 +2,7 @@
 
 //! VMAs under the mmap write lock.
 
-use super::VmaMmapLocked;
+use super::{VmaMaybeGuard, VmaMmapLocked};
 use crate::{
     bindings,
     error::{code::EINVAL, from_err_ptr, to_result, Result},
@@ -290,8 +290,9 @@ impl<'g> VmaWrite<'g> {
         // SAFETY: By the type invariants the VMA is valid and write-locked. The flag only says that
         // page tables may hold guard markers, which is legal for ordinary memory.
         unsafe { bindings::vm_flags_reset_once(self.as_ptr(), flags.bits()) };
-        // INVARIANT: The flag was just set, and the VMA is ordinary memory.
-        Ok(VmaMaybeGuard { vma: self })
+        // SAFETY: The flag was just set, the VMA is ordinary memory, and has an anon_vma if it is
+        // anonymous.
+        Ok(unsafe { VmaMaybeGuard::new(self.vma) })
     }
 }
 
@@ -301,24 +302,5 @@ impl Deref for VmaWrite<'_> {
     #[inline]
     fn deref(&self) -> &VmaMmapLocked {
         self.vma
-    }
-}
-
-/// A VMA that says that it may hold guard regions, under the locks of [`VmaWrite`].
-///
-/// # Invariants
-///
-/// Those of [`VmaWrite`]; the VMA is ordinary memory, [`VmFlags::MAYBE_GUARD`] is set during `'g`,
-/// and the VMA has an anon_vma if it is anonymous.
-pub struct VmaMaybeGuard<'g> {
-    vma: VmaWrite<'g>,
-}
-
-impl<'g> Deref for VmaMaybeGuard<'g> {
-    type Target = VmaWrite<'g>;
-
-    #[inline]
-    fn deref(&self) -> &VmaWrite<'g> {
-        &self.vma
     }
 }

@@ -8,7 +8,7 @@ use kernel::{
     mm::{
         cond_resched,
         folio::{lru_add_drain, Folio},
-        page_table::{walk, Entry, HugePage, Step, Table, Visitor},
+        page_table::{walk, Entry, HugePage, Run, Step, Table, Visitor},
         plugged,
         space::{Mapped, Pte, Vma},
         tlb::{MmuGather, VmaGather},
@@ -233,9 +233,9 @@ impl Visitor<VmaMaybeGuard<'_>> for Racing {
     fn table(&mut self, table: &Table<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
         let mut entries = table.lock(table.range().start()).expect("a table");
         self.0.with(|space| space.vmas[0].flags = VmFlags::READ);
-        while let Some(entry) = entries.next_entry() {
-            if let Entry::Empty(entry) = entry {
-                entry.install_guard();
+        while let Some(run) = entries.next_run() {
+            if let Run::Empty(run) = run {
+                run.install_guards();
             }
         }
         Ok(Step::Next)

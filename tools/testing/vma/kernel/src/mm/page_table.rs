@@ -3,10 +3,10 @@
 //! Walks over the page tables of a VMA.
 
 use super::{
-    space::{table_base, Slot, Space},
+    space::{table_base, Pte, Slot, Space},
     tlb::VmaGather,
     virt::VmaRef,
-    PageRange, VmFlags, VmaMaybeGuard, VmaMmapLocked,
+    PageRange, VmFlags, VmaMaybeGuard,
 };
 use crate::{
     error::{code::EINVAL, Result},
@@ -20,7 +20,7 @@ mod entry;
 mod huge;
 
 pub use entry::{
-    EmptyEntry, Entries, Entry, GuardEntry, PoisonedEntry, PresentEntry, SwappedEntry,
+    EmptyRun, Entries, Entry, GuardRun, PoisonedEntry, PresentEntry, Run, SwappedEntry,
 };
 pub use huge::HugePage;
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
@@ -53,7 +53,6 @@ macro_rules! walkable {
 
 walkable! {
     VmaRef: false,
-    VmaMmapLocked: false,
     VmaGather<'_>: false,
     VmaMaybeGuard<'_>: true,
 }
@@ -86,6 +85,16 @@ pub trait Visitor<V: Walkable> {
         None
     }
 
+    /// Called where a table is missing, in states that allocate.
+    ///
+    /// # Errors
+    ///
+    /// Any error ends the walk.
+    #[track_caller]
+    fn missing(&mut self, table: &MissingTable<'_, V>) -> Result<Step> {
+        table.allocate()
+    }
+
     /// Called for a table of the lowest level.
     ///
     /// # Errors
@@ -115,18 +124,19 @@ where
     };
     let mut addr = range.start();
     while addr < range.end() {
-        let (found, next) = descend::<V>(bounds, addr, range.end())?;
+        let (found, next) = descend(bounds, addr, range.end());
         let table = Table {
             vma,
             range: PageRange::new(addr, next),
         };
         let step = match found {
-            Found::Hole => Step::Next,
             Found::HugePud => visitor.huge_pud().unwrap_or_else(|| {
                 bounds.space(|space| space.puds.retain(|pud| *pud != pud_base(addr)));
                 Step::Again
             }),
             Found::Huge => visitor.huge(&HugePage::new(table))?,
+            Found::Hole if V::ALLOCATE => visitor.missing(&MissingTable(table))?,
+            Found::Hole => Step::Next,
             Found::Table => visitor.table(&table)?,
         };
         locks::might_sleep("to go on with a walk");
@@ -151,26 +161,17 @@ fn pud_base(addr: usize) -> usize {
     addr & !(PUD_SIZE - 1)
 }
 
-#[track_caller]
-fn descend<V: Walkable>(vma: &VmaRef, addr: usize, end: usize) -> Result<(Found, usize)> {
+fn descend(vma: &VmaRef, addr: usize, end: usize) -> (Found, usize) {
     let base = table_base(addr);
-    let next = end.min(base + TABLE_SIZE);
     if vma.space(|space| space.puds.contains(&pud_base(addr))) {
-        return Ok((Found::HugePud, end.min(pud_base(addr) + PUD_SIZE)));
+        return (Found::HugePud, end.min(pud_base(addr) + PUD_SIZE));
     }
     let look = |space: &mut Space| match space.slots.get(&base) {
         Some(Slot::Table) => Found::Table,
         Some(Slot::Huge(_) | Slot::Moving) => Found::Huge,
         None => Found::Hole,
     };
-    match vma.space(look) {
-        Found::Hole if V::ALLOCATE => {
-            model::alloc()?;
-            vma.space(|space| space.make_table(base));
-            Ok((Found::Table, next))
-        }
-        found => Ok((found, next)),
-    }
+    (vma.space(look), end.min(base + TABLE_SIZE))
 }
 
 /// A page table of the lowest level, as far as it lies in the range of the walk.
@@ -196,5 +197,51 @@ impl<'a, V: Walkable> Table<'a, V> {
 
     fn lock_id(&self) -> Lock {
         Lock::Table(self.vma.vma().mm().id(), self.base())
+    }
+}
+
+/// The place of a table that is missing.
+pub struct MissingTable<'a, V>(Table<'a, V>);
+
+impl<V: Walkable> MissingTable<'_, V> {
+    /// Allocates the table.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    #[track_caller]
+    pub fn allocate(&self) -> Result<Step> {
+        locks::might_sleep("to allocate a page table");
+        model::alloc()?;
+        self.0
+            .vma
+            .vma()
+            .space(|space| space.make_table(self.0.base()));
+        Ok(Step::Again)
+    }
+}
+
+impl MissingTable<'_, VmaMaybeGuard<'_>> {
+    /// As [`MissingTable::allocate`], but full of guards when all of the table lies in the range.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    #[track_caller]
+    pub fn allocate_guards(&self) -> Result<Step> {
+        let range = self.0.range;
+        if range.size() != TABLE_SIZE {
+            return self.allocate();
+        }
+        locks::might_sleep("to allocate a page table");
+        model::alloc()?;
+        self.0.vma.space(|space| {
+            space.make_table(self.0.base());
+            for addr in Space::pages(range.start(), range.end()) {
+                space.require_flag(addr);
+                space.put_entry(addr, Some(Pte::Guard));
+            }
+        });
+        Ok(Step::Next)
     }
 }

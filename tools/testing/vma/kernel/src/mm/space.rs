@@ -238,12 +238,20 @@ impl Space {
         locks::require(locks::holds(table), || {
             format!("the entry for {addr:#x} is not locked")
         });
-        if let (Some(Pte::Guard), Some(vma)) = (&entry, self.lookup(addr)) {
+        if let Some(Pte::Guard) = &entry {
+            self.require_flag(addr);
+        }
+        self.put_entry(addr, entry);
+    }
+
+    /// Panics when a VMA does not say that it may have a marker.
+    #[track_caller]
+    pub(super) fn require_flag(&self, addr: usize) {
+        if let Some(vma) = self.lookup(addr) {
             locks::require(vma.flags.intersects(VmFlags::MAYBE_GUARD), || {
                 format!("the marker for {addr:#x} comes before the flag")
             });
         }
-        self.put_entry(addr, entry);
     }
 
     /// Puts an entry in the place of another, and corrects what is counted.

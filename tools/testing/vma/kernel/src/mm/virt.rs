@@ -5,7 +5,7 @@
 use super::{
     file::VmaFile,
     space::{Space, Vma},
-    MmWithUser, PageRange, VmFlags,
+    MmWithUser, PageRange, VmFlags, VmaMaybeGuard,
 };
 pub use crate::bindings::vm_flags_t;
 use crate::{
@@ -47,6 +47,24 @@ impl VmaRef {
             file: vma.file.clone(),
             token: token.expect("it was checked"),
         }
+    }
+
+    /// Another reference under the same lock.
+    pub(super) fn another(&self) -> Self {
+        Self {
+            mm: self.mm.clone(),
+            file: self.file.clone(),
+            ..*self
+        }
+    }
+
+    /// The VMA as one to install guards in, if it is one already.
+    #[track_caller]
+    pub fn maybe_guard(&self) -> Option<VmaMaybeGuard<'_>> {
+        let ready = self.vm_flags().intersects(VmFlags::MAYBE_GUARD)
+            && self.is_ordinary()
+            && (self.has_anon_vma() || !self.is_anonymous());
+        ready.then(|| VmaMaybeGuard::new(self))
     }
 
     /// Its number.

@@ -292,7 +292,7 @@ impl<'g> VmaWrite<'g> {
             self.space(|space| space.prepare_anon_vma(id))?;
         }
         self.space(|space| space.set_flags(id, flags | VmFlags::MAYBE_GUARD));
-        Ok(VmaMaybeGuard { vma: self })
+        Ok(VmaMaybeGuard::new(&self))
     }
 }
 
@@ -304,15 +304,25 @@ impl Deref for VmaWrite<'_> {
     }
 }
 
-/// A VMA that says that it may hold guard regions, under the locks of [`VmaWrite`].
+/// A VMA that says that it may hold guard regions, under any of its locks.
 pub struct VmaMaybeGuard<'g> {
-    vma: VmaWrite<'g>,
+    vma: VmaRef,
+    _lock: PhantomData<&'g ()>,
 }
 
-impl<'g> Deref for VmaMaybeGuard<'g> {
-    type Target = VmaWrite<'g>;
+impl VmaMaybeGuard<'_> {
+    pub(super) fn new(vma: &VmaRef) -> Self {
+        Self {
+            vma: vma.another(),
+            _lock: PhantomData,
+        }
+    }
+}
 
-    fn deref(&self) -> &VmaWrite<'g> {
+impl Deref for VmaMaybeGuard<'_> {
+    type Target = VmaRef;
+
+    fn deref(&self) -> &VmaRef {
         &self.vma
     }
 }

@@ -111,17 +111,43 @@ fn a_signal_ends_a_vector_that_is_blocked() {
 #[test]
 fn a_blocked_vector_can_be_killed_as_it_waits_again() {
     let world = anonymous();
+    // Two mappings, of which the second does not get the flag in the first pass.
+    let second = policy::madvise(&world.mm, at(6), 9 * PAGE_SIZE, DONTDUMP);
+    assert_eq!(second, Ok(()));
     world.mm.touch(at(5), true);
     model::with_env(|env| {
         env.pidfds.insert(1, Ok(Ok(world.mm.clone())));
         env.faults.reappear.extend([true; 3]);
         env.faults.kill_waiting = Some(1);
     });
-    let ptr = model::with_env(|env| env.put(UserData::Vector(vec![(at(5), PAGE_SIZE)])));
+    let ptr = model::with_env(|env| env.put(UserData::Vector(vec![(at(5), 2 * PAGE_SIZE)])));
     assert_eq!(
         policy::process_madvise(1, ptr, 1, GUARD_INSTALL, 0),
         Err(EINTR)
     );
+    assert!(!world.flags(6).intersects(VmFlags::MAYBE_GUARD));
+}
+
+#[test]
+fn where_the_flag_is_no_write_lock_is_waited_for() {
+    let world = anonymous();
+    assert_eq!(install(&world, 0, 1), Ok(()));
+    let second = policy::madvise(&world.mm, at(6), 9 * PAGE_SIZE, DONTDUMP);
+    assert_eq!(second, Ok(()));
+    model::with_env(|env| env.faults.kill_waiting = Some(0));
+    for (first, n) in [(1, 1), (4, 4)] {
+        assert_eq!(install(&world, first, n), Ok(()), "of one mapping, of two");
+    }
+    let other = policy::madvise(&world.mm, at(6), PAGE_SIZE, DONTFORK);
+    assert_eq!(other, Err(EINTR));
+}
+
+#[test]
+fn a_table_that_is_missing_comes_with_its_guards() {
+    let world = World::of(Mapping::new(0, 3 * TABLE_PAGES, What::Anonymous));
+    assert_eq!(install(&world, 5, 2 * TABLE_PAGES), Ok(()));
+    assert_eq!(world.guards().len(), 2 * TABLE_PAGES);
+    check(&world.mm);
 }
 
 #[test]

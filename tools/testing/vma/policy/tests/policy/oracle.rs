@@ -107,9 +107,10 @@ pub fn is_known(advice: i32) -> bool {
     }
 }
 
-/// Whether advice takes the mmap lock for writing: C's default, and here the install of guards.
+/// Whether advice takes the mmap lock for writing: C's default. The install of guards takes it only
+/// where it must.
 pub fn writes(advice: i32) -> bool {
-    const READERS: [i32; 13] = [
+    const READERS: [i32; 14] = [
         REMOVE,
         WILLNEED,
         COLD,
@@ -117,6 +118,7 @@ pub fn writes(advice: i32) -> bool {
         POPULATE_READ,
         POPULATE_WRITE,
         COLLAPSE,
+        GUARD_INSTALL,
         GUARD_REMOVE,
         DONTNEED,
         DONTNEED_LOCKED,
@@ -236,6 +238,9 @@ impl Oracle {
         }
         let start = start & !self.tag_mask;
         let end = start + ((len + PAGE_SIZE - 1) & PAGE_MASK);
+        if advice == GUARD_INSTALL && self.killed && self.must_change_for_guards(start, end) {
+            return Err(EINTR);
+        }
         let result = match advice {
             POPULATE_READ | POPULATE_WRITE => self.populate(start, end, advice == POPULATE_WRITE),
             _ => self.each_vma(start, end, |oracle, vma, start, end| {
@@ -244,6 +249,19 @@ impl Oracle {
         };
         self.events.push(Event::Unplug);
         result
+    }
+
+    /// Whether a mapping in a range must change before it can have guards.
+    fn must_change_for_guards(&self, start: usize, end: usize) -> bool {
+        (start.max(at(0))..end)
+            .step_by(PAGE_SIZE)
+            .map_while(|addr| self.view.page(addr))
+            .filter_map(|page| page.vma.as_ref())
+            .any(|vma| {
+                !vma.flags.intersects(VmFlags::MAYBE_GUARD)
+                    || vma.flags.intersects(VmFlags::SPECIAL | VmFlags::HUGETLB)
+                    || (!vma.has_ops && vma.anon_vma.is_none())
+            })
     }
 
     /// Does something to each mapping in a range. A hole is an error at the end only.

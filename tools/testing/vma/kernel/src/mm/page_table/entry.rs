@@ -10,7 +10,7 @@ use crate::{
         space::{Mapped, Pte, Slot},
         swap::SwapEntry,
         tlb::VmaGather,
-        VmFlags, VmaMaybeGuard, VmaMmapLocked,
+        VmFlags, VmaMaybeGuard,
     },
     model,
     page::PAGE_SIZE,
@@ -97,6 +97,34 @@ impl<V: Walkable> Entries<'_, V> {
         self.next = (self.next + n.saturating_sub(1)).min(self.pages.len());
     }
 
+    /// The next entries that are alike; `None` at the end.
+    pub fn next_run(&mut self) -> Option<Run<'_, V>> {
+        let addr = self.addr();
+        let rest = self
+            .pages
+            .get(self.next..)
+            .filter(|rest| !rest.is_empty())?;
+        let run = |wanted: fn(&Option<Pte>) -> bool| {
+            rest.iter().take_while(|entry| wanted(entry)).count()
+        };
+        let n = match &rest[0] {
+            None => run(Option::is_none),
+            Some(Pte::Guard) => run(|entry| matches!(entry, Some(Pte::Guard))),
+            Some(_) => 1,
+        };
+        self.next += n;
+        let place = Place {
+            vma: self.vma,
+            addr,
+            rest: &rest[..n],
+        };
+        Some(match &rest[0] {
+            None => Run::Empty(EmptyRun(place)),
+            Some(Pte::Guard) => Run::Guards(GuardRun(place)),
+            Some(_) => Run::Other,
+        })
+    }
+
     /// The next entry; `None` at the end.
     pub fn next_entry(&mut self) -> Option<Entry<'_, V>> {
         let addr = self.addr();
@@ -111,7 +139,7 @@ impl<V: Walkable> Entries<'_, V> {
             rest,
         };
         Some(match &rest[0] {
-            None => Entry::Empty(EmptyEntry(place)),
+            None => Entry::Empty,
             Some(Pte::Page(mapped)) => Entry::Present(PresentEntry {
                 place,
                 mapped,
@@ -120,7 +148,7 @@ impl<V: Walkable> Entries<'_, V> {
                 dirty: mapped.dirty,
             }),
             Some(Pte::Swap(_)) => Entry::Swap(SwappedEntry(place)),
-            Some(Pte::Guard) => Entry::Guard(GuardEntry(place)),
+            Some(Pte::Guard) => Entry::Guard,
             Some(Pte::Poisoned) => Entry::Poisoned(PoisonedEntry(place)),
             Some(Pte::UffdWp | Pte::Migration) => Entry::Other,
         })
@@ -136,13 +164,13 @@ impl<V> Drop for Entries<'_, V> {
 /// An entry of a page table of the lowest level, by its content.
 pub enum Entry<'e, V> {
     /// Nothing.
-    Empty(EmptyEntry<'e, V>),
+    Empty,
     /// A page frame.
     Present(PresentEntry<'e, V>),
     /// A page in swap.
     Swap(SwappedEntry<'e, V>),
     /// A guard marker.
-    Guard(GuardEntry<'e, V>),
+    Guard,
     /// What is left of memory that was lost.
     Poisoned(PoisonedEntry<'e, V>),
     /// A page that is being moved, or a marker of another kind.
@@ -164,28 +192,35 @@ impl<V: Walkable> Place<'_, V> {
     }
 }
 
-/// An empty entry.
-pub struct EmptyEntry<'e, V>(Place<'e, V>);
+/// Entries in a row that are alike, as far as guards go.
+pub enum Run<'e, V> {
+    /// Entries with nothing in them.
+    Empty(EmptyRun<'e, V>),
+    /// Entries with guard markers.
+    Guards(GuardRun<'e, V>),
+    /// An entry with something else.
+    Other,
+}
 
-impl EmptyEntry<'_, VmaMaybeGuard<'_>> {
-    /// Puts a guard marker in.
+/// Empty entries in a row.
+pub struct EmptyRun<'e, V>(Place<'e, V>);
+
+impl EmptyRun<'_, VmaMaybeGuard<'_>> {
+    /// Puts guard markers in.
     #[track_caller]
-    pub fn install_guard(self) {
-        let vma = self.0.vma;
-        let id = vma.id();
-        vma.space(|space| space.require_write_locked(id));
-        self.0.write(0, Some(Pte::Guard));
+    pub fn install_guards(self) {
+        (0..self.0.rest.len()).for_each(|index| self.0.write(index, Some(Pte::Guard)));
     }
 }
 
-/// An entry with a guard marker.
-pub struct GuardEntry<'e, V>(Place<'e, V>);
+/// Guard markers in a row.
+pub struct GuardRun<'e, V>(Place<'e, V>);
 
-impl GuardEntry<'_, VmaMmapLocked> {
-    /// Takes the marker away.
+impl<V: Walkable> GuardRun<'_, V> {
+    /// Takes the markers away.
     #[track_caller]
     pub fn remove(self) {
-        self.0.write(0, None);
+        (0..self.0.rest.len()).for_each(|index| self.0.write(index, None));
     }
 }
 
