@@ -338,7 +338,7 @@ fn install<'mm>(
         if all_may_have_guards(guard, range)? {
             return advise_each_vma::<MmapRead>(guard, range, row, |vma, part| {
                 // That all may have guards was seen under this lock.
-                let flagged = vma.maybe_guard().ok_or(Failure::Blocked)?;
+                let flagged = vma.maybe_guard().ok_or(EINVAL)?;
                 work(VmaInstall::Read(flagged), part)?;
                 Ok(part.end())
             });

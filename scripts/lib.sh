@@ -25,6 +25,7 @@ x86_64 | arm64 | arm) ;;
 esac
 case ${RUST_VMA:-y} in
 y | n | stock) ;;
+peer) [ "${PEER:-}" ] || die "RUST_VMA=peer needs a version, such as PEER=6.19.11" ;;
 *) die "RUST_VMA=$RUST_VMA is not known; use RUST_VMA=y, n or stock" ;;
 esac
 case ${DEBUG:-0} in
@@ -85,11 +86,11 @@ find_mirrors() {
 
 # tree_of VARIANT: where the kernel source for RUST_VMA=VARIANT is
 tree_of() {
-	if [ "$1" = stock ]; then
-		echo "$BUILD/linux-$KVERSION-stock"
-	else
-		echo "$BUILD/linux-$KVERSION"
-	fi
+	case $1 in
+	stock) echo "$BUILD/linux-$KVERSION-stock" ;;
+	peer) echo "$BUILD/linux-$PEER" ;;
+	*) echo "$BUILD/linux-$KVERSION" ;;
+	esac
 }
 
 # fuzz_difference SEED LOG LOG: the first line about SEED that only one of two logs of the fuzzer has

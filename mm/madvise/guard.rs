@@ -82,7 +82,9 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
 
     #[inline]
     fn missing(&mut self, table: &MissingTable<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
-        table.allocate_guards()
+        let step = table.allocate_guards()?;
+        cond_resched();
+        Ok(step)
     }
 
     #[inline]

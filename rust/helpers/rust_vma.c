@@ -413,46 +413,59 @@ unsigned int rust_helper_pte_read(pte_t *ptep, pte_t *ptentp)
 /*
  * Guards and empty entries, in runs. Neither is present: to replace one with the other
  * changes no count of pages, and nothing that a TLB has. So this needs less than
- * set_pte_at(), which is made for all that an entry can be. Where pte_t is a struct,
- * compilers copy it by way of the stack, hence the numbers.
+ * set_pte_at(), which is made for all that an entry can be.
  */
 
-static_assert(sizeof(pteval_t) == sizeof(pte_t));
+/*
+ * Whether an entry is a word in memory and no more. Compilers copy a pte_t, which is a
+ * struct, by way of the stack; so it is a number here.
+ */
+#if defined(CONFIG_ARM64) || (defined(CONFIG_X86_64) && !defined(CONFIG_PARAVIRT_XXL))
+#define PTE_IS_WORD
 
-static pteval_t get_pteval(const pte_t *ptep)
+static pteval_t get_word(const pte_t *ptep)
 {
+	static_assert(sizeof(pteval_t) == sizeof(pte_t));
 	return READ_ONCE(*(const pteval_t *)ptep);
 }
+#endif
 
-static void set_not_present(pte_t *ptep, pte_t pte, unsigned int nr)
+static void set_not_present(struct mm_struct *mm, unsigned long addr, pte_t *ptep,
+			    pte_t pte, unsigned int nr)
 {
 	unrolled_count(8)
-	for (unsigned int i = 0; i < nr; i++)
-#if defined(CONFIG_ARM)
-		set_pte_ext(ptep + i, pte, 0);
-#elif defined(CONFIG_PARAVIRT_XXL)
-		set_pte(ptep + i, pte);
-#else
+	for (unsigned int i = 0; i < nr; i++) {
+#if defined(PTE_IS_WORD)
 		WRITE_ONCE(*(pteval_t *)(ptep + i), pte_val(pte));
+#elif defined(CONFIG_ARM)
+		set_pte_ext(ptep + i, pte, 0);
+#else
+		if (pte_none(pte))
+			pte_clear(mm, addr + i * PAGE_SIZE, ptep + i);
+		else
+			set_pte_at(mm, addr + i * PAGE_SIZE, ptep + i, pte);
 #endif
+	}
 }
 
 /* How many entries from ptep on, of max, are empty. */
 unsigned int rust_helper_ptes_none(pte_t *ptep, unsigned int max)
 {
-	unsigned int n;
+	unsigned int n = 0;
 
+#ifdef PTE_IS_WORD
 	/* Empty is what has none of some bits. */
-	for (n = 0; n + 8 <= max; n += 8) {
+	for (; n + 8 <= max; n += 8) {
 		pteval_t all = 0;
 
 		unrolled_full
 		for (unsigned int i = 0; i < 8; i++)
-			all |= get_pteval(ptep + n + i);
+			all |= get_word(ptep + n + i);
 		if (!pte_none(__pte(all)))
 			break;
 	}
-	while (n < max && pte_none(__pte(get_pteval(ptep + n))))
+#endif
+	while (n < max && pte_none(ptep_get(ptep + n)))
 		n++;
 	return n;
 }
@@ -460,18 +473,21 @@ unsigned int rust_helper_ptes_none(pte_t *ptep, unsigned int max)
 /* How many entries from ptep on, of max, are guard markers. */
 unsigned int rust_helper_ptes_guard(pte_t *ptep, unsigned int max)
 {
-	const pteval_t guard = pte_val(make_pte_marker(PTE_MARKER_GUARD));
-	unsigned int n;
+	unsigned int n = 0;
 
-	for (n = 0; n + 8 <= max; n += 8) {
+#ifdef PTE_IS_WORD
+	const pteval_t guard = pte_val(make_pte_marker(PTE_MARKER_GUARD));
+
+	for (; n + 8 <= max; n += 8) {
 		pteval_t differ = 0;
 
 		unrolled_full
 		for (unsigned int i = 0; i < 8; i++)
-			differ |= get_pteval(ptep + n + i) ^ guard;
+			differ |= get_word(ptep + n + i) ^ guard;
 		if (differ)
 			break;
 	}
+#endif
 	/* A marker may carry other bits, such as soft-dirty: ask the swap entry. */
 	for (; n < max; n++) {
 		pte_t pte = ptep_get(ptep + n);
@@ -485,22 +501,22 @@ unsigned int rust_helper_ptes_guard(pte_t *ptep, unsigned int max)
 void rust_helper_ptes_install_guard(struct vm_area_struct *vma, unsigned long addr,
 				    pte_t *ptep, unsigned int nr)
 {
-	set_not_present(ptep, make_pte_marker(PTE_MARKER_GUARD), nr);
+	set_not_present(vma->vm_mm, addr, ptep, make_pte_marker(PTE_MARKER_GUARD), nr);
 	update_mmu_cache_range(NULL, vma, addr, ptep, nr);
 }
 
 void rust_helper_ptes_clear_guard(struct vm_area_struct *vma, unsigned long addr,
 				  pte_t *ptep, unsigned int nr)
 {
-	set_not_present(ptep, __pte(0), nr);
+	set_not_present(vma->vm_mm, addr, ptep, __pte(0), nr);
 	update_mmu_cache_range(NULL, vma, addr, ptep, nr);
 }
 
 /*
- * Puts a table that is full of guards in the place of none. Returns -ENOMEM, or
- * -EAGAIN when there is something by now.
+ * Puts a table that is full of guards, for addr on, in the place of none. Returns
+ * -ENOMEM, or -EAGAIN when there is something by now.
  */
-int rust_helper_pte_alloc_guards(struct mm_struct *mm, pmd_t *pmd)
+int rust_helper_pte_alloc_guards(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
 {
 	pgtable_t table = pte_alloc_one(mm);
 	pte_t *ptep;
@@ -508,7 +524,7 @@ int rust_helper_pte_alloc_guards(struct mm_struct *mm, pmd_t *pmd)
 	if (!table)
 		return -ENOMEM;
 	ptep = kmap_local_page(table);
-	set_not_present(ptep, make_pte_marker(PTE_MARKER_GUARD), PTRS_PER_PTE);
+	set_not_present(mm, addr, ptep, make_pte_marker(PTE_MARKER_GUARD), PTRS_PER_PTE);
 	kunmap_local(ptep);
 	pmd_install(mm, pmd, &table);
 	if (!table)

@@ -186,7 +186,7 @@ where
 enum Found {
     /// No table.
     Hole,
-    /// A PUD that maps memory itself.
+    /// A PUD that maps memory itself, or did a moment ago.
     HugePud(*mut bindings::pud_t),
     /// A PMD that maps memory itself, or did until it is moved.
     HugePmd(*mut bindings::pmd_t),
@@ -229,9 +229,9 @@ fn descend<V: Walkable>(vma: &VmaRef, addr: usize, end: usize) -> Result<(Found,
     macro_rules! lower {
         ($upper:expr, $end:expr, $is_none:expr, $alloc:ident, $offset:ident) => {
             if V::ALLOCATE {
-                // SAFETY: The entry is the one for `addr` in the page tables of `mm`, and does not
-                // map memory itself. A lock of the VMA is held, which keeps all tables but those
-                // of the lowest level.
+                // SAFETY: The entry is the one for `addr` in the page tables of `mm`. A lock of the
+                // VMA is held, which keeps all tables but those of the lowest level. What comes
+                // of an entry that maps memory by now is not used.
                 NonNull::new(unsafe { bindings::$alloc(mm, $upper, addr) })
                     .ok_or(ENOMEM)?
                     .as_ptr()
@@ -264,9 +264,10 @@ fn descend<V: Walkable>(vma: &VmaRef, addr: usize, end: usize) -> Result<(Found,
     }
     let is_none = || kind == bindings::TABLE_ENTRY_NONE;
     let pmd = lower!(pud, end, is_none(), pmd_alloc, pmd_offset);
-    // A page fault may have put a huge page in the place of the table that was to be allocated.
+    // A page fault may have put a huge page in the place of the table that was to be allocated, and
+    // someone else may have taken it away again.
     // SAFETY: The entry is valid.
-    if V::ALLOCATE && is_none() && unsafe { bindings::pud_kind(pud) } == bindings::TABLE_ENTRY_HUGE
+    if V::ALLOCATE && is_none() && unsafe { bindings::pud_kind(pud) } != bindings::TABLE_ENTRY_TABLE
     {
         return Ok((Found::HugePud(pud), end));
     }
@@ -348,8 +349,9 @@ impl MissingTable<'_, VmaMaybeGuard<'_>> {
         }
         // SAFETY: By the type invariants `pmd` is an entry of the VMA, of which a lock is held, and
         // which has the flag that announces the markers. All of the table is for the range.
-        match to_result(unsafe { bindings::pte_alloc_guards(self.0.vma.mm().as_raw(), self.0.pmd) })
-        {
+        match to_result(unsafe {
+            bindings::pte_alloc_guards(self.0.vma.mm().as_raw(), self.0.pmd, self.0.range.start())
+        }) {
             Ok(()) => Ok(Step::Next),
             Err(e) if e == EAGAIN => Ok(Step::Again),
             Err(e) => Err(e),

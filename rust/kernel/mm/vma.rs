@@ -79,7 +79,8 @@ impl VmaRef {
         let ready = self.vm_flags().intersects(VmFlags::MAYBE_GUARD)
             && self.is_ordinary()
             && (self.has_anon_vma() || !self.is_anonymous());
-        // SAFETY: It was just seen. An anon_vma stays as long as the VMA.
+        // SAFETY: It was just seen, and a lock of the VMA is held, under which only a VMA that is
+        // new becomes special, and which keeps the anon_vma.
         ready.then(|| unsafe { VmaMaybeGuard::new(self) })
     }
 

@@ -21,6 +21,7 @@
 #endif
 
 #define COLLAPSE_ROUNDS	30
+#define TABLE_ROUNDS	1000
 #define SWAP_ROUNDS	60
 #define LOOK_ROUNDS	60
 #define HUGE_PAGES	(PMD_BYTES / 4096)
@@ -154,6 +155,63 @@ TEST_F_TIMEOUT(collapse, guards_stay, 120)
 	EXPECT_LT(0, collapses);
 	EXPECT_EQ(0, lost);
 	EXPECT_EQ(0, no_flag);
+	EXPECT_EQ(0, wrong);
+}
+
+/*
+ * The file has a huge page, which stays. What is collapsed is the page table that
+ * an install has made in its place.
+ */
+FIXTURE(page_table)
+{
+	char *map;
+};
+
+static void collapse_table(char *map)
+{
+	if (!madvise(map, PMD_BYTES, MADV_COLLAPSE))
+		atomic_fetch_add(&collapses, 1);
+}
+
+FIXTURE_SETUP(page_table)
+{
+	int fd;
+
+	page = page_size();
+	fd = backing_open(MEMFD_SHARED, PMD_BYTES);
+	self->map = backing_map(MEMFD_SHARED, reserve(PMD_BYTES, PMD_BYTES),
+				PMD_BYTES, fd, 0);
+	fill(self->map, PMD_BYTES / page);
+	if (page != 4096 || madvise_errno(self->map, PMD_BYTES, MADV_COLLAPSE))
+		SKIP(return, "no huge pages of 2 MiB");
+	atomic_store(&collapses, 0);
+	worker_start(collapse_table, false);
+}
+
+FIXTURE_TEARDOWN(page_table)
+{
+	worker_stop();
+}
+
+TEST_F_TIMEOUT(page_table, guards_stay, 120)
+{
+	unsigned int round, lost = 0, wrong = 0;
+
+	worker_set_map(self->map);
+	for (round = 0; round < TABLE_ROUNDS; round++) {
+		char *guard = self->map + guard_page(round) * page;
+
+		xmadvise(guard, page, MADV_GUARD_INSTALL);
+		if (round % 16 == 0)
+			worker_wait();
+		lost += !guarded(guard);
+		xmadvise(guard, page, MADV_GUARD_REMOVE);
+	}
+	worker_wait();
+	wrong += damaged(self->map, HUGE_PAGES, NULL);
+	TH_LOG("%u collapses", collapses);
+	EXPECT_LT(0, collapses);
+	EXPECT_EQ(0, lost);
 	EXPECT_EQ(0, wrong);
 }
 

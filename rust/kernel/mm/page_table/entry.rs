@@ -90,28 +90,35 @@ impl<V: Walkable> Entries<'_, V> {
         let n = unsafe { bindings::ptes_none(self.ptep, max) };
         if n > 0 {
             // INVARIANT: The function returns the number of entries that are empty.
-            return Some(Run::Empty(EmptyRun(self.take(n))));
+            // SAFETY: As above.
+            return Some(Run::Empty(EmptyRun(unsafe { self.take(n) })));
         }
         // SAFETY: As above.
         let n = unsafe { bindings::ptes_guard(self.ptep, max) };
         if n > 0 {
             // INVARIANT: The function returns the number of entries that are guards.
-            return Some(Run::Guards(GuardRun(self.take(n))));
+            // SAFETY: As above.
+            return Some(Run::Guards(GuardRun(unsafe { self.take(n) })));
         }
-        self.take(1);
+        // SAFETY: The table has an entry here.
+        unsafe { self.take(1) };
         Some(Run::Other)
     }
 
-    /// Takes the next `n` entries, which there must be.
+    /// Takes the next `n` entries.
+    ///
+    /// # Safety
+    ///
+    /// The table must have `n` entries from the next one on, before the end of the range.
     #[inline]
-    fn take(&mut self, n: u32) -> Places<'_, V> {
+    unsafe fn take(&mut self, n: u32) -> Places<'_, V> {
         let Self {
             vma, addr, ptep, ..
         } = *self;
         // CAST: A number of entries fits.
         let step = n as usize;
-        // INVARIANT: The caller says that the table has the entries.
-        self.ptep = ptep.wrapping_add(step);
+        // SAFETY: The caller promises that the table has the entries.
+        self.ptep = unsafe { ptep.add(step) };
         self.addr += step * PAGE_SIZE;
         // INVARIANT: They stay locked while `self` is borrowed.
         Places {
