@@ -468,7 +468,7 @@ FIXTURE_TEARDOWN(khugepaged)
 }
 
 /* khugepaged has two mappings of a file to choose from, one has guards. */
-TEST_F_TIMEOUT(khugepaged, keeps_guards, 120)
+TEST_F(khugepaged, keeps_guards)
 {
 	int fd = backing_open(MEMFD_SHARED, PMD_BYTES);
 	char *map = map_huge(MEMFD_SHARED, fd);

@@ -508,7 +508,7 @@ static bool kernel_shows_gu(void)
 	return shows;
 }
 
-TEST_F_TIMEOUT(guard_faults, each_is_handled, 600)
+TEST_F(guard_faults, each_is_handled)
 {
 	const struct scenario *scenario = &variant->scenario;
 	struct area area = { .shows_gu = kernel_shows_gu() };

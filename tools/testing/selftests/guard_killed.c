@@ -167,7 +167,7 @@ FIXTURE_TEARDOWN(guard_killed)
 {
 }
 
-TEST_F_TIMEOUT(guard_killed, while_it_waits_for_the_lock, 120)
+TEST_F(guard_killed, while_it_waits_for_the_lock)
 {
 	enum outcome outcome = TOO_LATE;
 	bool traced;

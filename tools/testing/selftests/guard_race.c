@@ -94,7 +94,7 @@ FIXTURE_TEARDOWN(changes)
 }
 
 /* A change that read the flags before the install must not write them back. */
-TEST_F_TIMEOUT(changes, flag_is_not_lost, 60)
+TEST_F(changes, flag_is_not_lost)
 {
 	unsigned int round, lost = 0, apart = 0;
 
@@ -156,7 +156,7 @@ FIXTURE_TEARDOWN(faults)
  * Pages come in while guards are installed: the call never fails for it, and
  * when it returns every page has its guard.
  */
-TEST_F_TIMEOUT(faults, install_wins, 60)
+TEST_F(faults, install_wins)
 {
 	size_t len = PAGES * page;
 	int fd = backing_open(variant->backing, len);
@@ -199,7 +199,7 @@ static void read_page(char *map)
 }
 
 /* From the end of an install to the start of a removal, nobody gets in. */
-TEST_F_TIMEOUT(faults, guard_is_never_readable, 60)
+TEST_F(faults, guard_is_never_readable)
 {
 	size_t len = PAGES * page;
 	int fd = backing_open(variant->backing, len);
@@ -277,7 +277,7 @@ static size_t stray_guards(char *map)
 	return stray;
 }
 
-TEST_F_TIMEOUT(remap, flag_goes_with_the_mapping, 60)
+TEST_F(remap, flag_goes_with_the_mapping)
 {
 	char *space = reserve((PAGES + 2) * page, 1);
 	char *map = space + page;
@@ -367,7 +367,7 @@ static enum child_result check_child(char *map)
 }
 
 /* Forks while the first guards, and others, come and go. */
-TEST_F_TIMEOUT(forks, child_has_what_was_there, 60)
+TEST_F(forks, child_has_what_was_there)
 {
 	size_t len = PAGES * page;
 	unsigned int results[RESULTS] = { 0 };

@@ -130,7 +130,7 @@ FIXTURE_TEARDOWN(collapse)
 	worker_stop();
 }
 
-TEST_F_TIMEOUT(collapse, guards_stay, 120)
+TEST_F(collapse, guards_stay)
 {
 	unsigned int round, lost = 0, wrong = 0, no_flag = 0;
 
@@ -193,7 +193,7 @@ FIXTURE_TEARDOWN(page_table)
 	worker_stop();
 }
 
-TEST_F_TIMEOUT(page_table, guards_stay, 120)
+TEST_F(page_table, guards_stay)
 {
 	unsigned int round, lost = 0, wrong = 0;
 
@@ -288,7 +288,7 @@ FIXTURE_TEARDOWN(swap_out)
 	worker_stop();
 }
 
-TEST_F_TIMEOUT(swap_out, guards_and_data_stay, 120)
+TEST_F(swap_out, guards_and_data_stay)
 {
 	unsigned int round, lost = 0, wrong = 0, swapped = 0;
 
@@ -382,7 +382,7 @@ FIXTURE_TEARDOWN(look)
 	worker_stop();
 }
 
-TEST_F_TIMEOUT(look, no_guard_without_flag, 120)
+TEST_F(look, no_guard_without_flag)
 {
 	size_t len = PAGES * page;
 	unsigned int round, i;

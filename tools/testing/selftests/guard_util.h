@@ -11,6 +11,10 @@
 #define MADV_GUARD_REMOVE	103
 #endif
 
+/* For what hangs only: a guest may be slow. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	1200
+
 #define RW		(PROT_READ | PROT_WRITE)
 #define PMD_BYTES	(2UL << 20)
 

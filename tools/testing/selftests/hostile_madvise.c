@@ -392,7 +392,7 @@ static void check_untouched(TEST_DATA *self)
 	}
 }
 
-TEST_F_TIMEOUT(hostile_madvise, unknown_advice, 60)
+TEST_F(hostile_madvise, unknown_advice)
 {
 	uint32_t random = 2463534242;
 	int advice;
@@ -413,7 +413,7 @@ TEST_F_TIMEOUT(hostile_madvise, unknown_advice, 60)
 	EXPECT_EQ(self->wrong, 0);
 }
 
-TEST_F_TIMEOUT(hostile_madvise, known_advice, 120)
+TEST_F(hostile_madvise, known_advice)
 {
 	int advice;
 

@@ -392,13 +392,13 @@ static void check_all(TEST_DATA *self)
 	}
 }
 
-TEST_F_TIMEOUT(hostile_process_madvise, as_root, 120)
+TEST_F(hostile_process_madvise, as_root)
 {
 	check_all(self);
 	EXPECT_EQ(self->wrong, 0);
 }
 
-TEST_F_TIMEOUT(hostile_process_madvise, without_cap_sys_nice, 120)
+TEST_F(hostile_process_madvise, without_cap_sys_nice)
 {
 	drop_capability(CAP_SYS_NICE);
 	self->nice = false;
@@ -407,7 +407,7 @@ TEST_F_TIMEOUT(hostile_process_madvise, without_cap_sys_nice, 120)
 }
 
 /* No right to see the processes of root, but all to one's own memory. */
-TEST_F_TIMEOUT(hostile_process_madvise, as_another_user, 120)
+TEST_F(hostile_process_madvise, as_another_user)
 {
 	size_t i;
 

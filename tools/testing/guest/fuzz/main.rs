@@ -33,7 +33,7 @@ const PAGES: usize = 2048;
 const EPISODE: usize = 250;
 
 /// How long an episode may take.
-const SECONDS: u32 = 600;
+const SECONDS: u32 = 100;
 
 /// What is seen: a hash (FNV-1a), and the text, in a file, if asked for.
 struct Log {
