@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The `VmFlags` line of `/proc/PID/smaps`.
+//! The lines `VmFlags` and `Guard` of `/proc/PID/smaps`.
 //!
 //! C header: [`include/linux/rust_vma.h`](srctree/vma/include/linux/rust_vma.h)
 
 #![deny(unsafe_code)]
 
 use kernel::{
-    bindings,
-    mm::{seq_write, virt::vm_flags_t, virt::VmaRef, VmFlags},
+    bindings, c_str,
+    mm::{seq_put_decimal, seq_write, virt::vm_flags_t, virt::VmaRef, VmFlags},
     prelude::*,
     seq_file::SeqFile,
 };
@@ -167,6 +167,29 @@ pub unsafe extern "C" fn show_smap_vma_flags(
     seq_write(m, vm_flags_line(vma.vm_flags()).as_bytes());
 }
 
+/// Prints how much of a VMA is guard regions, which are `size` bytes, if it may have some.
+///
+/// # Safety
+///
+/// As [`show_smap_vma_flags`].
+#[export]
+#[expect(unsafe_code)]
+pub unsafe extern "C" fn show_smap_guard(
+    m: *mut bindings::seq_file,
+    vma: *mut bindings::vm_area_struct,
+    size: usize,
+) {
+    // SAFETY: The caller promises that the file is valid and not shared.
+    let m = unsafe { SeqFile::from_raw(m) };
+    // SAFETY: The caller promises that the VMA is valid and locked.
+    let vma = unsafe { VmaRef::from_raw(vma) };
+    if vma.vm_flags().intersects(VmFlags::MAYBE_GUARD) {
+        // CAST: No size has more than 64 bits.
+        seq_put_decimal(m, c_str!("Guard:          "), (size >> 10) as u64, 8);
+        seq_write(m, b" kB\n");
+    }
+}
+
 #[cfg(CONFIG_RUST_VMA_KUNIT_TEST)]
 #[allow(unsafe_code)]
 #[kernel::macros::kunit_tests(rust_vma_smaps)]
@@ -272,6 +295,35 @@ mod tests {
         })?;
         buffer.truncate(file.count);
         Ok(buffer)
+    }
+
+    #[test]
+    fn guards_are_shown_where_there_may_be_some() -> Result {
+        let memory = UserMemory::map(4, false)?;
+        let shown = || -> Result<KVec<u8>> {
+            let mut buffer = KVec::from_elem(0u8, 64, GFP_KERNEL)?;
+            let mut file = bindings::seq_file {
+                buf: buffer.as_mut_ptr().cast(),
+                size: 64,
+                ..Default::default()
+            };
+            // SAFETY: The file has its buffer and is not shared; the VMA is locked.
+            memory.with_vma(0, |vma| unsafe {
+                show_smap_guard(&mut file, vma.as_ptr(), 3 << 10)
+            })?;
+            buffer.truncate(file.count);
+            Ok(buffer)
+        };
+        assert!(shown()?.is_empty());
+
+        let (mm, addr) = (memory.mm().as_raw(), memory.addr(1));
+        // CAST: The advice is a small number.
+        let advice = bindings::MADV_GUARD_INSTALL as c_int;
+        // SAFETY: The address space is that of this thread, which holds no lock of it.
+        let result = unsafe { bindings::do_madvise(mm, addr, PAGE_SIZE, advice) };
+        assert_eq!(result, 0);
+        assert!(&*shown()? == b"Guard:                 3 kB\n");
+        Ok(())
     }
 
     fn has_letters(line: &[u8], letters: &[u8]) -> bool {

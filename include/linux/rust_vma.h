@@ -17,7 +17,8 @@ struct vm_area_struct;
  * define VM_MAYBE_GUARD - the VMA may hold guard regions
  *
  * Set under the mmap write lock and the VMA write lock before the first marker
- * goes in, so that a VMA without the flag holds none.
+ * goes in, and cleared under both after the last one is gone, so that a VMA
+ * without the flag holds none.
  */
 #define VM_MAYBE_GUARD	0x00000800
 #else
@@ -71,6 +72,21 @@ bool vma_needs_copy(struct vm_area_struct *dst_vma, struct vm_area_struct *src_v
  * Context: The mmap lock, or the lock of @vma, is held.
  */
 void show_smap_vma_flags(struct seq_file *m, struct vm_area_struct *vma);
+
+/**
+ * show_smap_guard() - print the Guard line of /proc/PID/smaps
+ * @m: The file.
+ * @vma: The VMA. Without VM_MAYBE_GUARD it has no such line.
+ * @size: The size of its guard regions, in bytes.
+ *
+ * Context: The mmap lock, or the lock of @vma, is held.
+ */
+void show_smap_guard(struct seq_file *m, struct vm_area_struct *vma, unsigned long size);
+#else
+static inline void show_smap_guard(struct seq_file *m, struct vm_area_struct *vma,
+				   unsigned long size)
+{
+}
 #endif
 
 #endif /* _LINUX_RUST_VMA_H */

@@ -25,7 +25,7 @@ mod vma;
 pub use anon_vma_name::AnonVmaName;
 pub use mmap_lock::{untag_current, LockMode, MmapRead, MmapWrite, MmapWriteGuard};
 pub use range::PageRange;
-pub use seq::seq_write;
+pub use seq::{seq_put_decimal, seq_write};
 pub use swap::SwapEntry;
 #[cfg(CONFIG_SWAP)]
 pub use swap::SwapReader;

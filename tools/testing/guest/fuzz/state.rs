@@ -17,7 +17,7 @@ const PFN: u64 = (1 << 55) - 1;
 const KPF: u64 = ((1 << 34) - 1) & !(1 << 6);
 
 /// What is not compared: `Size` says nothing new.
-const IGNORED_FIELDS: [&str; 3] = ["Size:", "KernelPageSize:", "MMUPageSize:"];
+const IGNORED_FIELDS: [&str; 4] = ["Size:", "KernelPageSize:", "MMUPageSize:", "Guard:"];
 
 /// Memory to read files into.
 pub struct Buffers {
@@ -45,6 +45,23 @@ fn addresses(line: &str) -> Option<(usize, usize)> {
         usize::from_str_radix(from, 16).ok()?,
         usize::from_str_radix(to, 16).ok()?,
     ))
+}
+
+/// Whether a mapping of a file, or of shared memory, lies in one of the ranges, of an address and a length each.
+pub fn has_whole_file_mapping(buffers: &mut Buffers, ranges: &[[usize; 2]]) -> bool {
+    /// Without the tag.
+    const ADDRESS: usize = (u64::MAX >> 8) as usize;
+    let text = sys::read_file(c"/proc/self/maps", &mut buffers.text);
+    text.lines().any(|line| {
+        let is_file = line.split(' ').nth(4) != Some("0");
+        let Some((from, to)) = addresses(line).filter(|_| is_file) else {
+            return false;
+        };
+        ranges.iter().any(|[addr, len]| {
+            let addr = addr & ADDRESS;
+            addr <= from && to <= addr.saturating_add(len.saturating_add(PAGE - 1))
+        })
+    })
 }
 
 /// The number of a page of the arena.

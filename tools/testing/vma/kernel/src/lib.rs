@@ -39,6 +39,14 @@ pub mod fmt {
     pub use core::fmt::*;
 }
 
+/// Makes a string of a literal.
+#[macro_export]
+macro_rules! c_str {
+    ($str:expr) => {
+        &$crate::str::CStr::from($str)
+    };
+}
+
 /// Prints a warning, which the test can read.
 #[macro_export]
 macro_rules! pr_warn {

@@ -37,6 +37,7 @@ pub use syscall::{
 pub use vm_flags::VmFlags;
 pub use vma::{Announced, VmaMaybeGuard, VmaMmapLocked, VmaMmapRead, VmaMmapWrite, VmaWrite};
 
+use crate::str::CStr;
 use space::Space;
 use std::{cell::RefCell, rc::Rc};
 
@@ -83,6 +84,12 @@ impl MmWithUser {
                 .expect("fewer pages are in swap");
         });
     }
+}
+
+/// Writes a label and a number to a file of `/proc`.
+pub fn seq_put_decimal(m: &crate::seq_file::SeqFile, label: &CStr, number: u64, width: u32) {
+    m.write(label.as_bytes());
+    m.write(format!("{number:width$}", width = width as usize).as_bytes());
 }
 
 /// Writes bytes to a file of `/proc`.

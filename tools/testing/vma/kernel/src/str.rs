@@ -13,6 +13,12 @@ impl CStr {
     }
 }
 
+impl From<&str> for CStr {
+    fn from(str: &str) -> Self {
+        Self(str.into())
+    }
+}
+
 /// An address in the memory of userspace: a number that [`crate::model::Env::put`] gave out.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct UserPtr(pub(crate) usize);

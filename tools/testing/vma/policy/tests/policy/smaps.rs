@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The `VmFlags` line, by the function that C calls.
+//! The lines of smaps, by the functions that C calls.
 
 use crate::world::{at, Mapping, What, World};
-use kernel::mm::VmFlags;
+use kernel::{mm::VmFlags, page::PAGE_SIZE};
 use proptest::prelude::*;
 
 /// The letters of each bit on x86_64, or on arm, from `Documentation/filesystems/proc.rst` and C.
@@ -31,7 +31,7 @@ fn line(flags: VmFlags) -> String {
     world.mm.with(|space| space.vmas[0].flags = flags);
     let guard = world.mm.mmap_read_lock();
     let vma = guard.vma_lookup(at(0)).expect("a mapping");
-    String::from_utf8(policy::smaps_line(&vma)).expect("ASCII")
+    String::from_utf8(policy::vm_flags_line(&vma)).expect("ASCII")
 }
 
 proptest! {
@@ -58,4 +58,23 @@ fn no_and_all_flags() {
     assert_eq!(line(VmFlags::NONE), "VmFlags: \n");
     let all = line(!VmFlags::NONE);
     assert!(all.starts_with("VmFlags: rd wr ") && all.ends_with(" \n"));
+}
+
+#[test]
+fn guards_are_shown_where_there_may_be_some() {
+    let world = World::of(Mapping::new(0, 1, What::Anonymous));
+    let line = |size| {
+        let guard = world.mm.mmap_read_lock();
+        let vma = guard.vma_lookup(at(0)).expect("a mapping");
+        String::from_utf8(policy::guard_line(&vma, size)).expect("ASCII")
+    };
+    assert_eq!(line(0), "");
+    assert_eq!(line(PAGE_SIZE), "", "without the flag there are none");
+    world.mm.with(|space| {
+        let flags = &mut space.vmas[0].flags;
+        *flags = *flags | VmFlags::MAYBE_GUARD;
+    });
+    assert_eq!(line(0), "Guard:                 0 kB\n");
+    assert_eq!(line(3 * PAGE_SIZE), "Guard:                12 kB\n");
+    assert_eq!(line(1 << 31), "Guard:           2097152 kB\n");
 }
