@@ -6,7 +6,7 @@
 
 use core::{
     arch::global_asm,
-    ffi::{c_int, c_long, c_void, CStr},
+    ffi::{c_int, c_long, c_ulong, c_void, CStr},
     fmt,
     mem::size_of_val,
     ptr, slice,
@@ -77,6 +77,7 @@ calls! {
     Madvise 28 233 220,
     Getpid 39 172 20,
     Clone 56 220 120,
+    Execve 59 221 11,
     Wait4 61 260 114,
     Fsync 74 82 118,
     Ftruncate 77 46 93,
@@ -88,6 +89,7 @@ calls! {
     Prctl 157 167 172,
     Openat 257 56 322,
     Unlinkat 263 35 328,
+    Dup3 292 24 358,
     Pipe2 293 59 359,
     MemfdCreate 319 279 385,
     Userfaultfd 323 282 388,
@@ -115,6 +117,13 @@ extern "C" {
     fn sigaction(signal: c_int, new: *const SigAction, old: *mut SigAction) -> c_int;
     fn alarm(seconds: u32) -> u32;
     fn usleep(microseconds: u32) -> c_int;
+    fn pthread_create(
+        thread: *mut c_ulong,
+        attributes: *const c_void,
+        start: extern "C" fn(*mut c_void) -> *mut c_void,
+        arg: *mut c_void,
+    ) -> c_int;
+    fn pthread_join(thread: c_ulong, result: *mut *mut c_void) -> c_int;
     fn _exit(status: c_int) -> !;
     fn __errno_location() -> *mut c_int;
     fn touch_peek(addr: usize) -> u32;
@@ -274,6 +283,32 @@ pub fn exit(status: c_int) -> ! {
 pub fn sleep_ms(ms: u32) {
     // SAFETY: usleep() has no side effect.
     unsafe { usleep(ms * 1000) };
+}
+
+/// What a thread runs.
+pub type Work<'a> = &'a (dyn Fn() + Sync);
+
+/// Runs each of `works` in a thread of its own, and `meanwhile` in this one, until all have ended.
+pub fn in_threads<const N: usize>(works: [Work<'_>; N], meanwhile: impl FnOnce()) {
+    extern "C" fn run(work: *mut c_void) -> *mut c_void {
+        // SAFETY: in_threads() passes a pointer to work, which it keeps until this thread has ended.
+        let work = unsafe { *work.cast::<Work<'_>>() };
+        work();
+        ptr::null_mut()
+    }
+    let threads = works.each_ref().map(|work| {
+        let (mut thread, work) = (0, ptr::from_ref(work).cast_mut().cast());
+        // SAFETY: the thread ends before `works` does, and shares with this one what may be shared.
+        let result = unsafe { pthread_create(&mut thread, ptr::null(), run, work) };
+        assert_eq!(result, 0, "a thread can be made");
+        thread
+    });
+    meanwhile();
+    for thread in threads {
+        // SAFETY: the thread was made above, and is waited for once.
+        let result = unsafe { pthread_join(thread, ptr::null_mut()) };
+        assert_eq!(result, 0, "a thread can be waited for");
+    }
 }
 
 /// Writes to the standard output.

@@ -10,6 +10,9 @@ use core::ffi::CStr;
 /// Pages of the cases that fill memory.
 const FILLED: usize = 4096;
 
+/// Pages of a huge page.
+const HUGE: usize = 512;
+
 /// Calls of the cases that make many.
 const STRIDED: usize = 100;
 
@@ -42,8 +45,9 @@ const fn per_page(name: &'static str, pages: usize, prepare: fn(Memory), work: f
 
 const NORMAL: usize = 0;
 const RANDOM: usize = 1;
+const SEQUENTIAL: usize = 2;
 const WILLNEED: usize = 3;
-const DONTNEED: usize = 4;
+pub const DONTNEED: usize = 4;
 const FREE: usize = 8;
 const REMOVE: usize = 9;
 const DONTFORK: usize = 10;
@@ -60,11 +64,13 @@ const COLD: usize = 20;
 const PAGEOUT: usize = 21;
 const POPULATE_READ: usize = 22;
 const POPULATE_WRITE: usize = 23;
-const GUARD_INSTALL: usize = 102;
-const GUARD_REMOVE: usize = 103;
+const DONTNEED_LOCKED: usize = 24;
+const COLLAPSE: usize = 25;
+pub const GUARD_INSTALL: usize = 102;
+pub const GUARD_REMOVE: usize = 103;
 
 /// Advice for `count` pages of the memory from its page `first` on.
-fn advise(memory: Memory, first: usize, count: usize, advice: usize) {
+pub fn advise(memory: Memory, first: usize, count: usize, advice: usize) {
     let addr = memory.addr + first * PAGE;
     sys::call(Call::Madvise, [addr, count * PAGE, advice]);
 }
@@ -86,7 +92,7 @@ fn advise_vector(memory: Memory, advice: usize) {
 }
 
 /// Makes `N` mappings of every fourth page on, and those between them.
-fn split<const N: usize>(memory: Memory) {
+pub fn split<const N: usize>(memory: Memory) {
     memory.renew();
     for i in 0..N {
         advise(memory, 4 * i, 1, DONTDUMP);
@@ -134,7 +140,105 @@ fn fill(memory: Memory) {
     memory.fill(FILLED);
 }
 
-pub const CASES: &[Case] = &[
+fn install<const N: usize>(memory: Memory) {
+    advise(memory, 0, N, GUARD_INSTALL);
+}
+
+fn remove<const N: usize>(memory: Memory) {
+    advise(memory, 0, N, GUARD_REMOVE);
+}
+
+fn populate<const N: usize>(memory: Memory) {
+    remove::<N>(memory);
+    memory.fill(N);
+}
+
+/// The cases that are made for each number of pages.
+macro_rules! by_size {
+    ($($n:literal)*) => {
+        &[$(
+            per_page(
+                concat!("GUARD_INSTALL, ", $n, " without page tables"),
+                $n,
+                Memory::renew,
+                install::<$n>,
+            ),
+            per_page(
+                concat!("GUARD_INSTALL, ", $n, " empty"),
+                $n,
+                remove::<$n>,
+                install::<$n>,
+            ),
+            per_page(
+                concat!("GUARD_INSTALL, ", $n, " guarded"),
+                $n,
+                install::<$n>,
+                install::<$n>,
+            ),
+            per_page(
+                concat!("GUARD_INSTALL, ", $n, " populated"),
+                $n,
+                populate::<$n>,
+                install::<$n>,
+            ),
+            per_page(
+                concat!("GUARD_REMOVE, ", $n, " guarded"),
+                $n,
+                install::<$n>,
+                remove::<$n>,
+            ),
+        )*]
+    };
+}
+
+/// The first page of the memory where a huge page fits.
+fn huge(memory: Memory) -> usize {
+    (memory.addr / PAGE).next_multiple_of(HUGE) - memory.addr / PAGE
+}
+
+/// Makes a huge page there.
+fn map_huge(memory: Memory) {
+    let first = huge(memory);
+    advise(memory, first, HUGE, GUARD_REMOVE);
+    advise(memory, first, HUGE, DONTNEED);
+    advise(memory, first, HUGE, HUGEPAGE);
+    assert_eq!(sys::poke(memory.addr + first * PAGE, 1), Ok(()));
+}
+
+const WITH_HUGE_PAGES: &[Case] = &[
+    case("GUARD_INSTALL, 1 page of a huge page", map_huge, |m| {
+        advise(m, huge(m) + 7, 1, GUARD_INSTALL)
+    }),
+    case("GUARD_INSTALL, a huge page", map_huge, |m| {
+        advise(m, huge(m), HUGE, GUARD_INSTALL)
+    }),
+    case("GUARD_REMOVE, a huge page", map_huge, |m| {
+        advise(m, huge(m), HUGE, GUARD_REMOVE)
+    }),
+    case(
+        "COLLAPSE",
+        |m| {
+            let first = huge(m);
+            advise(m, first, HUGE, DONTNEED);
+            advise(m, first, HUGE, NOHUGEPAGE);
+            assert_eq!(sys::poke(m.addr + first * PAGE, 1), Ok(()));
+            advise(m, first, HUGE, HUGEPAGE);
+        },
+        |m| advise(m, huge(m), HUGE, COLLAPSE),
+    ),
+];
+
+pub const CASES: [&[Case]; 3] = [
+    by_size!(1 16 512 8192 65536),
+    if cfg!(target_arch = "arm") {
+        &[]
+    } else {
+        WITH_HUGE_PAGES
+    },
+    OTHERS,
+];
+
+const OTHERS: &[Case] = &[
     case("getpid()", nothing, |_| {
         sys::call(Call::Getpid, []);
     }),
@@ -143,73 +247,15 @@ pub const CASES: &[Case] = &[
         advise(m, 7, 1, GUARD_INSTALL)
     }),
     case(
-        "GUARD_INSTALL, VMA had one",
-        |m| {
-            advise(m, 7, 1, GUARD_INSTALL);
-            advise(m, 7, 1, GUARD_REMOVE);
-        },
+        "GUARD_REMOVE of all, and the first again",
         |m| advise(m, 7, 1, GUARD_INSTALL),
-    ),
-    case(
-        "GUARD_INSTALL, guard there",
-        |m| advise(m, 7, 1, GUARD_INSTALL),
-        |m| advise(m, 7, 1, GUARD_INSTALL),
-    ),
-    case(
-        "GUARD_REMOVE",
-        |m| advise(m, 7, 1, GUARD_INSTALL),
-        |m| advise(m, 7, 1, GUARD_REMOVE),
-    ),
-    per_page(
-        "GUARD_INSTALL, 16 empty",
-        16,
-        |m| advise(m, 0, 16, GUARD_REMOVE),
-        |m| advise(m, 0, 16, GUARD_INSTALL),
-    ),
-    per_page(
-        "GUARD_INSTALL, 512 empty",
-        512,
-        |m| advise(m, 0, 512, GUARD_REMOVE),
-        |m| advise(m, 0, 512, GUARD_INSTALL),
-    ),
-    per_page("GUARD_INSTALL, no page tables", PAGES, Memory::renew, |m| {
-        advise(m, 0, PAGES, GUARD_INSTALL)
-    }),
-    per_page(
-        "GUARD_INSTALL, empty",
-        PAGES,
-        |m| advise(m, 0, PAGES, GUARD_REMOVE),
-        |m| advise(m, 0, PAGES, GUARD_INSTALL),
-    ),
-    per_page(
-        "GUARD_INSTALL, guarded",
-        PAGES,
-        |m| advise(m, 0, PAGES, GUARD_INSTALL),
-        |m| advise(m, 0, PAGES, GUARD_INSTALL),
-    ),
-    per_page(
-        "GUARD_INSTALL, populated",
-        FILLED,
         |m| {
             advise(m, 0, PAGES, GUARD_REMOVE);
-            fill(m);
+            advise(m, 7, 1, GUARD_INSTALL);
         },
-        |m| advise(m, 0, FILLED, GUARD_INSTALL),
     ),
-    per_page(
-        "GUARD_REMOVE",
-        PAGES,
-        |m| advise(m, 0, PAGES, GUARD_INSTALL),
-        |m| advise(m, 0, PAGES, GUARD_REMOVE),
-    ),
-    per_page(
-        "GUARD_REMOVE, 16 guarded",
-        16,
-        |m| advise(m, 0, 16, GUARD_INSTALL),
-        |m| advise(m, 0, 16, GUARD_REMOVE),
-    ),
-    per_page("GUARD_REMOVE, nothing", PAGES, Memory::renew, |m| {
-        advise(m, 0, PAGES, GUARD_REMOVE)
+    case("GUARD_REMOVE, 8192 pages of nothing", Memory::renew, |m| {
+        advise(m, 0, 8192, GUARD_REMOVE)
     }),
     per_page(
         "GUARD_INSTALL, 100 calls",
@@ -240,13 +286,27 @@ pub const CASES: &[Case] = &[
         split_and_guard::<1000>,
         fork,
     ),
-    case("smaps, 20 mappings", split::<10>, |_| {
+    case("smaps, 10 mappings", split::<5>, |_| {
         read(c"/proc/self/smaps")
     }),
-    case("smaps, 1000 mappings", split::<500>, |_| {
+    case("smaps, 500 mappings", split::<250>, |_| {
         read(c"/proc/self/smaps")
     }),
-    case("maps, 1000 mappings", split::<500>, |_| {
+    case("smaps, 5000 mappings", split::<2500>, |_| {
+        read(c"/proc/self/smaps")
+    }),
+    case(
+        "smaps, 500 mappings with guards",
+        split_and_guard::<250>,
+        |_| read(c"/proc/self/smaps"),
+    ),
+    case("maps, 10 mappings", split::<5>, |_| {
+        read(c"/proc/self/maps")
+    }),
+    case("maps, 500 mappings", split::<250>, |_| {
+        read(c"/proc/self/maps")
+    }),
+    case("maps, 5000 mappings", split::<2500>, |_| {
         read(c"/proc/self/maps")
     }),
     case(
@@ -258,6 +318,11 @@ pub const CASES: &[Case] = &[
         advise(m, 0, 1, DONTNEED)
     }),
     per_page("DONTNEED", FILLED, fill, |m| advise(m, 0, FILLED, DONTNEED)),
+    case(
+        "DONTNEED_LOCKED, 1 page",
+        |m| m.fill(1),
+        |m| advise(m, 0, 1, DONTNEED_LOCKED),
+    ),
     case("FREE, 1 page", |m| m.fill(1), |m| advise(m, 0, 1, FREE)),
     per_page("FREE", FILLED, fill, |m| advise(m, 0, FILLED, FREE)),
     per_page(
@@ -269,7 +334,7 @@ pub const CASES: &[Case] = &[
         },
         |m| advise(m, 0, FILLED, FREE),
     ),
-    per_page("FREE, empty", FILLED, nothing, |m| {
+    case("FREE, 4096 pages of nothing", nothing, |m| {
         advise(m, 0, FILLED, FREE)
     }),
     case("COLD, 1 page", |m| m.fill(1), |m| advise(m, 0, 1, COLD)),
@@ -283,7 +348,7 @@ pub const CASES: &[Case] = &[
         },
         |m| advise(m, 0, FILLED, COLD),
     ),
-    per_page("COLD, empty", FILLED, nothing, |m| {
+    case("COLD, 4096 pages of nothing", nothing, |m| {
         advise(m, 0, FILLED, COLD)
     }),
     case(
@@ -329,8 +394,9 @@ pub const CASES: &[Case] = &[
         advise(m, 0, PAGES, DONTDUMP);
         advise(m, 0, PAGES, DODUMP);
     }),
-    case("RANDOM and NORMAL", nothing, |m| {
+    case("RANDOM, SEQUENTIAL and NORMAL", nothing, |m| {
         advise(m, 5, 1, RANDOM);
+        advise(m, 5, 1, SEQUENTIAL);
         advise(m, 5, 1, NORMAL);
     }),
     case("DONTFORK and DOFORK", nothing, |m| {

@@ -2,12 +2,13 @@
 //! Measures memory system calls. In an emulator whose clock counts instructions a nanosecond is one.
 //!
 //! Prints a line for each case: its name, a tab, and the instructions of one call, or those per page where the name says
-//! so.
+//! so. `bench contention` prints what threads get done beside each other, per second.
 
 #![no_std]
 #![no_main]
 
 mod cases;
+mod contention;
 // Other programs use the rest.
 #[allow(dead_code)]
 #[path = "../sys.rs"]
@@ -24,7 +25,7 @@ use sys::{Call, PAGE};
 const RUNS: usize = 15;
 
 /// Pages of the memory that calls are made for.
-const PAGES: usize = 8192;
+const PAGES: usize = 65536;
 
 macro_rules! say {
     ($($arg:tt)*) => {
@@ -58,8 +59,8 @@ fn measure(memory: Memory, prepare: fn(Memory), work: fn(Memory)) -> i64 {
 /// Private anonymous memory of [`PAGES`] pages, with other mappings around it; and two pages of a file.
 #[derive(Clone, Copy)]
 pub struct Memory {
-    addr: usize,
-    file: usize,
+    pub addr: usize,
+    pub file: usize,
 }
 
 impl Memory {
@@ -98,11 +99,16 @@ impl Memory {
 }
 
 #[no_mangle]
-extern "C" fn main() -> c_int {
-    sys::write_file(c"/sys/kernel/mm/transparent_hugepage/enabled", "never");
+extern "C" fn main(argc: c_int) -> c_int {
+    sys::write_file(c"/sys/kernel/mm/transparent_hugepage/enabled", "madvise");
+    if argc > 1 {
+        contention::run();
+        contention::compare_ways_to_find_guards();
+        return 0;
+    }
     let memory = Memory::new();
     let clock = measure(memory, |_| (), |_| ());
-    for case in cases::CASES {
+    for case in cases::CASES.into_iter().flatten() {
         memory.renew();
         let total = measure(memory, case.prepare, case.work) - clock;
         let tenths = total * 10 / case.pages as i64;

@@ -14,6 +14,8 @@ mod kernel;
 mod ops;
 mod rng;
 mod state;
+// Other programs use the rest.
+#[allow(dead_code)]
 #[path = "../sys.rs"]
 mod sys;
 
