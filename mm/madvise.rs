@@ -10,7 +10,7 @@ use kernel::{
     mm::{
         fatal_signal_pending, plugged, restart_syscall, tlb::MmuGather, untag_current,
         virt::VmaRef, AddressVector, LockMode, MmWithUser, MmapRead, MmapReadGuard, MmapWrite,
-        MmapWriteGuard, PageRange, VmFlags, VmaReadGuard,
+        PageRange, VmFlags, VmaReadGuard,
     },
     prelude::*,
 };
@@ -32,7 +32,7 @@ mod split;
 mod tests;
 
 pub(crate) use behavior::Behavior;
-use behavior::{Row, VmaInstall, VmaRead, Work};
+use behavior::{GuardWork, Row, VmaGuards, VmaRead, Work};
 
 /// Why advice could not be applied to a VMA.
 enum Failure {
@@ -164,18 +164,9 @@ fn with_locks(
                 })
             })
         }
-        Work::Install(work) => {
-            let mut locks = InstallLocks::default();
-            body(&mut |range, _| install(mm, &mut locks, range, row, work))
-        }
-        Work::Remove(work) => {
+        Work::Guards(work) => {
             let mut guard = None;
-            body(&mut |range, _| {
-                advise_one_or_each_vma(mm, &mut guard, range, row, |vma, part| {
-                    work(vma, part)?;
-                    Ok(part.end())
-                })
-            })
+            body(&mut |range, _| work_on_guards(mm, &mut guard, range, row, work))
         }
         Work::Flags(change) => {
             let mut guard = MmapWrite::lock(mm)?;
@@ -306,63 +297,55 @@ fn lock_one_vma(
         .map(|vma| (vma, range)))
 }
 
-/// The mmap lock, as it is held for an install.
-#[derive(Default)]
-struct InstallLocks<'mm> {
-    read: Option<MmapReadGuard<'mm>>,
-    write: Option<MmapWriteGuard<'mm>>,
-}
-
-/// Installs guards in a range under the weakest lock that will do: where all VMAs of the range say that
-/// they may have guards, nothing in a VMA changes, and a read lock is enough, of the VMA if it is
-/// one. `locks` keeps the mmap lock if it was taken.
-fn install<'mm>(
+/// Works on the guards in a range under the weakest lock that will do: where the flags of no VMA
+/// change, a read lock is enough, of the VMA if it is one. `read_guard` keeps the mmap read lock if it
+/// was taken; the write lock is not kept, as others wait for it.
+fn work_on_guards<'mm>(
     mm: &'mm MmWithUser,
-    locks: &mut InstallLocks<'mm>,
+    read_guard: &mut Option<MmapReadGuard<'mm>>,
     range: PageRange,
     row: &Row,
-    work: fn(VmaInstall<'_>, PageRange) -> Result<(), Failure>,
+    work: GuardWork,
 ) -> Result<(), Failure> {
-    if locks.read.is_none() && locks.write.is_none() {
+    if read_guard.is_none() {
         match lock_one_vma(mm, range)? {
             Some((vma, range)) => {
-                if let Some(vma) = vma.maybe_guard() {
+                if !(work.changes_flags)(&vma, range) {
                     check_seal(&vma, row)?;
-                    return plugged(|| work(VmaInstall::Read(vma), range));
+                    return plugged(|| (work.apply)(VmaGuards::Read(&vma), range));
                 }
             }
-            None => locks.read = Some(MmapRead::lock(mm)?),
+            None => *read_guard = Some(MmapRead::lock(mm)?),
         }
     }
-    if let Some(guard) = &mut locks.read {
-        if all_may_have_guards(guard, range)? {
+    if let Some(guard) = read_guard {
+        if !changes_any_flags(guard, range, work)? {
             return advise_each_vma::<MmapRead>(guard, range, row, |vma, part| {
-                // That all may have guards was seen under this lock.
-                let flagged = vma.maybe_guard().ok_or(EINVAL)?;
-                work(VmaInstall::Read(flagged), part)?;
+                (work.apply)(VmaGuards::Read(&vma), part)?;
                 Ok(part.end())
             });
         }
-        locks.read = None;
+        *read_guard = None;
     }
-    let guard = match &mut locks.write {
-        Some(guard) => guard,
-        None => locks.write.insert(MmapWrite::lock(mm)?),
-    };
-    advise_each_vma::<MmapWrite>(guard, range, row, |vma, part| {
-        work(VmaInstall::Write(vma), part)?;
+    let mut guard = MmapWrite::lock(mm)?;
+    advise_each_vma::<MmapWrite>(&mut guard, range, row, |vma, part| {
+        (work.apply)(VmaGuards::Write(vma), part)?;
         Ok(part.end())
     })
 }
 
-/// Returns whether each VMA in `range` says that it may have guards.
-fn all_may_have_guards(guard: &mut MmapReadGuard<'_>, range: PageRange) -> Result<bool> {
+/// Returns whether the flags of a VMA in `range` change.
+fn changes_any_flags(
+    guard: &mut MmapReadGuard<'_>,
+    range: PageRange,
+    work: GuardWork,
+) -> Result<bool> {
     let range = untag::<MmapRead>(guard, range)?;
-    let mut all = true;
+    let mut any = false;
     // Whether there are holes is asked later.
     let _: Result = for_each_vma::<MmapRead, _>(guard, range, |vma, part| {
-        all &= vma.maybe_guard().is_some();
+        any |= (work.changes_flags)(&vma, part);
         Ok(part.end())
     });
-    Ok(all)
+    Ok(any)
 }

@@ -9,8 +9,8 @@ use core::ops::Deref;
 use kernel::{
     bindings,
     mm::{
-        tlb::MmuGather, virt::VmaRef, MmapReadGuard, PageRange, VmFlags, VmaMaybeGuard,
-        VmaMmapLocked, VmaMmapRead, VmaMmapWrite, VmaReadGuard,
+        tlb::MmuGather, virt::VmaRef, MmapReadGuard, PageRange, VmFlags, VmaMmapLocked,
+        VmaMmapRead, VmaMmapWrite, VmaReadGuard,
     },
     prelude::*,
 };
@@ -30,11 +30,9 @@ pub(super) enum Work {
     /// The VMA read lock, or else the mmap read lock, which may be released meanwhile. The TLBs are
     /// flushed once, at the end of the call. Returns the address from which to go on.
     VmaRead(fn(VmaRead<'_>, PageRange, &mut MmuGather<'_>) -> Result<usize>),
-    /// The VMA read lock, or else the mmap read lock, to install guards where the VMA says that it
-    /// may have some; or else the mmap write lock.
-    Install(fn(VmaInstall<'_>, PageRange) -> Result<(), Failure>),
-    /// The VMA read lock, or else the mmap read lock, to remove guards.
-    Remove(fn(VmaRead<'_>, PageRange) -> Result),
+    /// The VMA read lock, or else the mmap read lock; where the flags of a VMA must change, the mmap
+    /// write lock.
+    Guards(GuardWork),
     /// The mmap write lock, to change the flags of VMAs. Returns the new flags.
     Flags(fn(&VmaMmapWrite<'_>, PageRange) -> Result<VmFlags>),
 }
@@ -59,15 +57,25 @@ impl Deref for VmaRead<'_> {
     }
 }
 
-/// A VMA to install guards in, by the lock that is held.
-pub(super) enum VmaInstall<'g> {
-    /// A read lock, of the VMA or the mmap lock.
-    Read(VmaMaybeGuard<'g>),
+/// What advice does with the guards of a VMA, and when that changes the flags of the VMA.
+#[derive(Copy, Clone)]
+pub(super) struct GuardWork {
+    /// Whether the flags of the VMA change when the range, a part of it, is worked on. May be called
+    /// under any lock of the VMA.
+    pub(super) changes_flags: fn(&VmaRef, PageRange) -> bool,
+    /// Does it.
+    pub(super) apply: fn(VmaGuards<'_>, PageRange) -> Result<(), Failure>,
+}
+
+/// A VMA whose guards are worked on, by the lock that is held.
+pub(super) enum VmaGuards<'g> {
+    /// A read lock, of the VMA or the mmap lock. The flags need not change.
+    Read(&'g VmaRef),
     /// The mmap write lock.
     Write(VmaMmapWrite<'g>),
 }
 
-impl Deref for VmaInstall<'_> {
+impl Deref for VmaGuards<'_> {
     type Target = VmaRef;
 
     #[inline]
@@ -225,7 +233,7 @@ behaviors! {
     #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
     Collapse = MADV_COLLAPSE: MmapReadReleased(populate::collapse) remote;
     /// Make each access fatal.
-    GuardInstall = MADV_GUARD_INSTALL: Install(guard::install) discards;
+    GuardInstall = MADV_GUARD_INSTALL: Guards(guard::INSTALL) discards;
     /// Undo that.
-    GuardRemove = MADV_GUARD_REMOVE: Remove(guard::remove);
+    GuardRemove = MADV_GUARD_REMOVE: Guards(guard::REMOVE);
 }

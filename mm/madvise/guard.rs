@@ -4,17 +4,30 @@
 //!
 //! A guard is a marker in a page table entry that makes each access to the page fatal. It takes no
 //! VMA of its own. [`VmFlags::MAYBE_GUARD`] says that a VMA may have them. It is set under the mmap
-//! write lock and the VMA write lock before the first marker goes in, and it stays. Where it is set
-//! already, a read lock is enough to install more.
+//! write lock and the VMA write lock before the first marker goes in. Where it is set already, a read
+//! lock is enough to install more. It is cleared under both write locks, too, when the guards of all of a
+//! VMA are taken away, so that there are none for certain.
 
 use super::{
-    behavior::{VmaInstall, VmaRead},
+    behavior::{GuardWork, VmaGuards},
     Failure,
 };
 use kernel::{
-    mm::page_table::{walk, HugePage, MissingTable, Run, Step, Table, Visitor},
+    mm::page_table::{walk, HugePage, MissingTable, RemoveGuards, Run, Step, Table, Visitor},
     mm::{cond_resched, virt::VmaRef, PageRange, VmFlags, VmaMaybeGuard},
     prelude::*,
+};
+
+/// `MADV_GUARD_INSTALL`.
+pub(super) const INSTALL: GuardWork = GuardWork {
+    changes_flags: |vma, _| vma.maybe_guard().is_none(),
+    apply: install,
+};
+
+/// `MADV_GUARD_REMOVE`.
+pub(super) const REMOVE: GuardWork = GuardWork {
+    changes_flags: removes_all,
+    apply: remove,
 };
 
 /// How often an install zaps what is in its way before it lets others have the locks.
@@ -32,13 +45,13 @@ const MAX_TRIES: usize = 3;
 ///   and the flag is set and some of the markers are in place.
 ///
 /// C: `madvise_guard_install()` of `mm/madvise.c`.
-pub(super) fn install(vma: VmaInstall<'_>, range: PageRange) -> Result<(), Failure> {
+fn install(vma: VmaGuards<'_>, range: PageRange) -> Result<(), Failure> {
     if vma.vm_flags().intersects(VmFlags::LOCKED) {
         return Err(EINVAL.into());
     }
     let vma = match vma {
-        VmaInstall::Read(vma) => vma,
-        VmaInstall::Write(vma) => vma.start_write().set_maybe_guard()?,
+        VmaGuards::Read(vma) => vma.maybe_guard().ok_or(EINVAL)?,
+        VmaGuards::Write(vma) => vma.start_write().set_maybe_guard()?,
     };
 
     for _ in 0..MAX_TRIES {
@@ -60,12 +73,23 @@ pub(super) fn install(vma: VmaInstall<'_>, range: PageRange) -> Result<(), Failu
 /// `EINVAL` when the VMA is not ordinary memory.
 ///
 /// C: `madvise_guard_remove()` of `mm/madvise.c`.
-pub(super) fn remove(vma: VmaRead<'_>, range: PageRange) -> Result {
+fn remove(vma: VmaGuards<'_>, range: PageRange) -> Result<(), Failure> {
     if !vma.is_ordinary() {
-        return Err(EINVAL);
+        return Err(EINVAL.into());
     }
-    // `Remove` never stops.
-    walk(&*vma, range, &mut Remove).map(drop)
+    match vma {
+        VmaGuards::Write(vma) if removes_all(&vma, range) => vma.start_write().remove_guards()?,
+        vma => walk(&*vma, range, &mut RemoveGuards).map(drop)?,
+    }
+    Ok(())
+}
+
+/// Whether none of the guards that `vma` may have is left when those of `range` are removed.
+fn removes_all(vma: &VmaRef, range: PageRange) -> bool {
+    range.start() == vma.start()
+        && range.end() == vma.end()
+        && vma.is_ordinary()
+        && vma.vm_flags().intersects(VmFlags::MAYBE_GUARD)
 }
 
 /// Fills a range with markers, up to the first page that must be zapped before.
@@ -97,34 +121,6 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
                 Run::Empty(run) => run.install_guards(),
                 Run::Guards(_) => {}
                 Run::Other => return Ok(Step::Stop),
-            }
-        }
-        drop(entries);
-        cond_resched();
-        Ok(Step::Next)
-    }
-}
-
-/// Clears the markers of a range.
-struct Remove;
-
-impl Visitor<VmaRef> for Remove {
-    fn huge_pud(&mut self) -> Option<Step> {
-        Some(Step::Next)
-    }
-
-    fn huge(&mut self, _: &HugePage<'_, VmaRef>) -> Result<Step> {
-        Ok(Step::Next)
-    }
-
-    #[inline]
-    fn table(&mut self, table: &Table<'_, VmaRef>) -> Result<Step> {
-        let Some(mut entries) = table.lock(table.range().start()) else {
-            return Ok(Step::Again);
-        };
-        while let Some(run) = entries.next_run() {
-            if let Run::Guards(run) = run {
-                run.remove();
             }
         }
         drop(entries);

@@ -84,7 +84,26 @@ mod guards {
         for page in 0..PAGES {
             assert_eq!(memory.read(page)?, if is_guard(page) { 0 } else { 1 });
         }
-        assert_eq!(may_have_guards(&memory, 0)?, true);
+        Ok(())
+    }
+
+    #[test]
+    fn the_flag_goes_with_the_guards_of_all_of_the_vma() -> Result {
+        for shared in [false, true] {
+            let memory = install(shared)?;
+            assert_eq!(bounds(&memory, 0)?, (0, PAGES));
+            for (page, count, stays) in [
+                (1, PAGES - 1, true),
+                (0, PAGES - 1, true),
+                (0, PAGES, false),
+            ] {
+                give(&memory, page, count, Behavior::GuardRemove)?;
+                assert_eq!(may_have_guards(&memory, 0)?, stays);
+            }
+            give(&memory, FIRST, 1, Behavior::GuardInstall)?;
+            assert_eq!(may_have_guards(&memory, 0)?, true);
+            assert_eq!(memory.read(FIRST), Err(EFAULT));
+        }
         Ok(())
     }
 

@@ -35,6 +35,11 @@ void rust_helper_vm_flags_reset_once(struct vm_area_struct *vma, vm_flags_t flag
 	vm_flags_reset_once(vma, flags);
 }
 
+void rust_helper_vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vm_flags_clear(vma, flags);
+}
+
 void rust_helper_vm_flags_reset(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vm_flags_reset(vma, flags);
@@ -518,7 +523,12 @@ void rust_helper_ptes_clear_guard(struct vm_area_struct *vma, unsigned long addr
  */
 int rust_helper_pte_alloc_guards(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
 {
+#ifdef PTE_IS_WORD
+	/* Every entry is written below. */
+	pgtable_t table = __pte_alloc_one(mm, GFP_PGTABLE_USER & ~__GFP_ZERO);
+#else
 	pgtable_t table = pte_alloc_one(mm);
+#endif
 	pte_t *ptep;
 
 	if (!table)

@@ -21,11 +21,13 @@ use crate::{
 use core::{ops::ControlFlow, ptr::NonNull};
 
 mod entry;
+mod guards;
 mod huge;
 
 pub use entry::{
     EmptyRun, Entries, Entry, GuardRun, PoisonedEntry, PresentEntry, Run, SwappedEntry,
 };
+pub use guards::RemoveGuards;
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 pub(in crate::mm) use huge::huge_page_size;
 pub use huge::HugePage;
@@ -272,15 +274,39 @@ fn descend<V: Walkable>(vma: &VmaRef, addr: usize, end: usize) -> Result<(Found,
         return Ok((Found::HugePud(pud), end));
     }
 
-    let end = entry_end!(pmd_addr_end, end);
+    let pud_end = end;
+    let end = entry_end!(pmd_addr_end, pud_end);
     // SAFETY: The entry is valid.
     let found = match unsafe { bindings::pmd_kind(pmd) } {
         bindings::TABLE_ENTRY_HUGE => Found::HugePmd(pmd),
         bindings::TABLE_ENTRY_NONE if V::ALLOCATE => Found::Missing(pmd),
-        bindings::TABLE_ENTRY_NONE => Found::Hole,
+        // SAFETY: The entry is the one before `end` in a table for what ends at `pud_end` or above.
+        bindings::TABLE_ENTRY_NONE => return Ok((Found::Hole, unsafe { skip(pmd, end, pud_end) })),
         _ => Found::Table(pmd),
     };
     Ok((found, end))
+}
+
+/// Passes over the empty entries behind `pmd`, of which the first begins at `addr`. Returns where the row ends,
+/// at `end` at the latest.
+///
+/// # Safety
+///
+/// `pmd` must be an entry in a page table of an address space of which a lock is held, and the entries
+/// up to `end` must be in the same table.
+#[inline]
+unsafe fn skip(mut pmd: *mut bindings::pmd_t, mut addr: usize, end: usize) -> usize {
+    while addr < end {
+        // SAFETY: The caller promises that there is another entry before `end`.
+        pmd = unsafe { pmd.add(1) };
+        // SAFETY: As above.
+        if unsafe { bindings::pmd_kind(pmd) } != bindings::TABLE_ENTRY_NONE {
+            break;
+        }
+        // SAFETY: There are no requirements.
+        addr = unsafe { bindings::pmd_addr_end(addr, end) };
+    }
+    addr
 }
 
 /// A page table of the lowest level, as far as it lies in the range of the walk.

@@ -178,6 +178,19 @@ TEST_F(other_mapping, collapse)
 	EXPECT_EQ(0, markers_in(self->map, PMD_BYTES));
 }
 
+/* Without the flag the page table goes, and a page fault maps the huge page. */
+TEST_F(other_mapping, collapse_after_the_removal_of_all)
+{
+	if (!backing_is_shared(variant->backing))
+		SKIP(return, "private mappings of files may keep page tables");
+	install_guards(self->map);
+	xmadvise(self->map, PMD_BYTES, MADV_GUARD_REMOVE);
+	ASSERT_FALSE(vma_has_gu(self->map));
+	ASSERT_EQ(0, collapse_errno(self->other));
+	ASSERT_TRUE(try_read(self->map));
+	EXPECT_TRUE(pmd_mapped(self->map));
+}
+
 /* What protects the guards does not depend on access. */
 TEST_F(other_mapping, collapse_without_write_access)
 {

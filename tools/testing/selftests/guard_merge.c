@@ -7,6 +7,7 @@
  * the same number of mappings.
  */
 #include <err.h>
+#include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -563,6 +564,29 @@ TEST_F(whole, hugepage_nohugepage)
 	check_change(_metadata, variant->backing, &advice);
 }
 
+/* Any memory policy but the default one; there is a node 0 everywhere. */
+static bool bind_to_node(struct area *area, char *addr, size_t len)
+{
+	unsigned long nodes = 1;
+
+	return !syscall(SYS_mbind, addr, len, MPOL_PREFERRED, &nodes,
+			8 * sizeof(nodes), 0);
+}
+
+static bool unbind(struct area *area, char *addr, size_t len)
+{
+	return !syscall(SYS_mbind, addr, len, MPOL_DEFAULT, NULL, 0, 0);
+}
+
+TEST_F(whole, mbind)
+{
+	static const struct change policy = {
+		bind_to_node, unbind, .optional = true,
+	};
+
+	check_change(_metadata, variant->backing, &policy);
+}
+
 static char *moved_to;
 
 static bool move_away(struct area *area, char *addr, size_t len)
@@ -873,6 +897,57 @@ static char *lock_all(struct area *area)
 TEST_F(whole, mlockall)
 {
 	check(_metadata, variant->backing, lock_all, 1);
+}
+
+TEST(many_guards)
+{
+	size_t page = page_size(), len = 20000 * page, i;
+	char *map = backing_map(ANON_PRIVATE, reserve(len + 2 * page, 1) + page,
+				len, -1, 0);
+
+	for (i = 0; i < len; i += 2 * page)
+		xmadvise(map + i, page, MADV_GUARD_INSTALL);
+	EXPECT_EQ(10000, markers_in(map, len));
+	EXPECT_EQ(1, vma_count(map, len));
+}
+
+#define CHUNK	4
+#define CHUNKS	300
+
+/* Chunks are mapped anew side by side; in every other one there is a guard. */
+static int churn(enum backing backing, bool guard)
+{
+	size_t page = page_size(), len = CHUNKS * CHUNK * page, round, i;
+	int fd = backing_open(backing, len);
+	char *base = reserve(len + 2 * page, 1) + page;
+
+	for (round = 0; round < 4; round++) {
+		for (i = 0; i < CHUNKS; i++) {
+			size_t offset = i * CHUNK * page;
+			char *marked = base + offset + (round + i) % CHUNK * page;
+
+			if (round && i % 3 != round % 3)
+				continue;
+			xmunmap(base + offset, CHUNK * page);
+			backing_map(backing, base + offset, CHUNK * page, fd,
+				    offset);
+			if (i % 2 && guard)
+				xmadvise(marked, page, MADV_GUARD_INSTALL);
+			else if (i % 2 && !try_write(marked))
+				errx(KSFT_FAIL, "cannot write");
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	return vma_count(base, len);
+}
+
+TEST_F(pieces, churn)
+{
+	int plain = churn(variant->backing, false);
+
+	EXPECT_EQ(plain, churn(variant->backing, true));
+	TH_LOG("%d mappings", plain);
 }
 
 /* A guard low in the heap must not stop the heap from growing as one. */

@@ -18,6 +18,7 @@
 #define FAULT_ROUNDS	500
 #define REMAP_ROUNDS	100
 #define FORK_ROUNDS	40
+#define CLEAR_ROUNDS	200
 
 static size_t page;
 
@@ -303,6 +304,64 @@ TEST_F(remap, flag_goes_with_the_mapping)
 	EXPECT_EQ(0, errors);
 	EXPECT_EQ(0, stray);
 	TH_LOG("%u installs, %u markers at the ends of the rounds", installs, left);
+}
+
+FIXTURE(clears)
+{
+};
+
+FIXTURE_VARIANT(clears)
+{
+	enum backing backing;
+};
+
+FIXTURE_VARIANT_ADD(clears, anon_private) { .backing = ANON_PRIVATE };
+FIXTURE_VARIANT_ADD(clears, anon_shared) { .backing = ANON_SHARED };
+FIXTURE_VARIANT_ADD(clears, memfd_private) { .backing = MEMFD_PRIVATE };
+FIXTURE_VARIANT_ADD(clears, file_shared) { .backing = FILE_SHARED };
+
+static void remove_all(char *map)
+{
+	xmadvise(map, PAGES * page, MADV_GUARD_REMOVE);
+}
+
+FIXTURE_SETUP(clears)
+{
+	page = page_size();
+	worker_start(remove_all, false);
+}
+
+FIXTURE_TEARDOWN(clears)
+{
+	worker_stop();
+}
+
+/* The flag goes with all guards, while others come. */
+TEST_F(clears, no_guard_without_flag)
+{
+	size_t len = PAGES * page;
+	int fd = backing_open(variant->backing, len);
+	char *map = backing_map(variant->backing, reserve(len + 2 * page, 1) + page,
+				len, fd, 0);
+	unsigned int round, i, stray = 0, left = 0, lost = 0;
+
+	for (round = 0; round < CLEAR_ROUNDS; round++) {
+		worker_set_map(map);
+		for (i = 0; i < 2 * PAGES; i++)
+			xmadvise(map + i % PAGES * page, page, MADV_GUARD_INSTALL);
+		worker_set_map(NULL);
+		worker_wait();
+		stray += stray_guards(map);
+		left += markers_in(map, len);
+		/* Nothing takes away what comes after the last removal. */
+		xmadvise(map + round % PAGES * page, page, MADV_GUARD_INSTALL);
+		lost += !vma_has_gu(map) || !guarded_in_child(map + round % PAGES * page);
+	}
+	EXPECT_EQ(0, stray);
+	EXPECT_EQ(0, lost);
+	remove_all(map);
+	EXPECT_FALSE(vma_has_gu(map));
+	TH_LOG("%u markers at the ends of the rounds", left);
 }
 
 FIXTURE(forks)

@@ -52,7 +52,7 @@ bool for_each_vma(pid_t pid, bool (*visit)(const struct vma *vma, void *data),
 		err(KSFT_FAIL, "%s", path);
 
 	while (!found && getline(&line, &size, smaps) > 0) {
-		struct vma next = { 0 };
+		struct vma next = { .guard_kb = NO_LINE };
 
 		line[strcspn(line, "\n")] = '\0';
 		/* A mapping may have no name. */
@@ -66,6 +66,7 @@ bool for_each_vma(pid_t pid, bool (*visit)(const struct vma *vma, void *data),
 			read_kb(line, "AnonHugePages:", &vma.anon_huge_kb);
 			read_kb(line, "ShmemPmdMapped:", &vma.shmem_pmd_kb);
 			read_kb(line, "FilePmdMapped:", &vma.file_pmd_kb);
+			read_kb(line, "Guard:", &vma.guard_kb);
 		}
 	}
 	if (!vma.flags[0])

@@ -2,6 +2,7 @@
 #ifndef GUARD_UTIL_H
 #define GUARD_UTIL_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -18,6 +19,9 @@
 #define RW		(PROT_READ | PROT_WRITE)
 #define PMD_BYTES	(2UL << 20)
 
+/* In guard_kb of a mapping that has no such line. */
+#define NO_LINE		ULONG_MAX
+
 /* One mapping as /proc/PID/smaps shows it. */
 struct vma {
 	unsigned long start;
@@ -25,6 +29,7 @@ struct vma {
 	unsigned long anon_huge_kb;
 	unsigned long shmem_pmd_kb;
 	unsigned long file_pmd_kb;
+	unsigned long guard_kb;
 	char name[64];
 	char flags[256];
 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The flag VM_MAYBE_GUARD, shown as "gu" in /proc/PID/smaps: it appears with
- * the first guard of a mapping and only then, it stays, and both parts of a
- * split mapping have it.
+ * the first guard of a mapping and only then, it stays until the guards of all
+ * of the mapping are removed, and both parts of a split mapping have it. Where
+ * it is, the line "Guard" says how much of the mapping is guards.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -112,20 +113,102 @@ TEST_F(maybe_guard, first_install)
 	EXPECT_EQ(3, markers_in(self->map, PAGES * self->page));
 }
 
-TEST_F(maybe_guard, remove_keeps_it)
+TEST_F(maybe_guard, removal_of_a_part_keeps_it)
 {
+	size_t most = (PAGES - 1) * self->page;
 	struct vma before, after;
-	size_t i;
 
 	xmadvise(self->map, PAGES * self->page, MADV_GUARD_INSTALL);
 	ASSERT_TRUE(vma_find(self->map, &before));
-	xmadvise(self->map, PAGES * self->page, MADV_GUARD_REMOVE);
+	xmadvise(self->map, most, MADV_GUARD_REMOVE);
+	xmadvise(self->map + self->page, most, MADV_GUARD_REMOVE);
 	ASSERT_TRUE(vma_find(self->map, &after));
-	EXPECT_TRUE(vma_has_gu(self->map));
 	EXPECT_STREQ(before.flags, after.flags);
 	EXPECT_EQ(0, markers_in(self->map, PAGES * self->page));
+}
+
+TEST_F(maybe_guard, removal_of_all_clears_it)
+{
+	struct vma before, after;
+	size_t i, round;
+
+	ASSERT_TRUE(vma_find(self->map, &before));
+	for (round = 0; round < 3; round++) {
+		xmadvise(self->map + round * self->page, 3 * self->page,
+			 MADV_GUARD_INSTALL);
+		ASSERT_TRUE(vma_has_gu(self->map));
+		xmadvise(self->map, PAGES * self->page, MADV_GUARD_REMOVE);
+		ASSERT_TRUE(vma_find(self->map, &after));
+		EXPECT_STREQ(before.flags, after.flags);
+		EXPECT_EQ(0, markers_in(self->map, PAGES * self->page));
+	}
 	for (i = 0; i < PAGES; i++)
 		EXPECT_TRUE(try_write(self->map + i * self->page));
+}
+
+/* Each mapping of the range for itself: all of that in the middle is in it. */
+TEST_F(maybe_guard, removal_over_three_mappings)
+{
+	xmadvise(self->map, PAGES * self->page, MADV_GUARD_INSTALL);
+	xmprotect(self->map + 4 * self->page, 2 * self->page, PROT_READ);
+	xmadvise(self->map + self->page, 8 * self->page, MADV_GUARD_REMOVE);
+	EXPECT_TRUE(vma_has_gu(self->map));
+	EXPECT_FALSE(vma_has_gu(self->map + 4 * self->page));
+	EXPECT_TRUE(vma_has_gu(self->map + 6 * self->page));
+	/* The result has what the parts have; System V memory stays apart. */
+	xmprotect(self->map + 4 * self->page, 2 * self->page, RW);
+	EXPECT_EQ(variant->backing != SYSV_SHARED,
+		  vma_has_gu(self->map + 4 * self->page));
+	EXPECT_EQ(2, markers_in(self->map, PAGES * self->page));
+}
+
+TEST_F(maybe_guard, hole_beside_all_of_a_mapping)
+{
+	size_t len = PAGES * self->page;
+
+	/* What is around it here has no page that could be mapped. */
+	if (variant->backing == SYSV_SHARED)
+		SKIP(return, "its neighbours are not known");
+	xmunmap(self->map + len, self->page);
+	xmadvise(self->map, len, MADV_GUARD_INSTALL);
+	EXPECT_EQ(ENOMEM, madvise_errno(self->map, len + self->page,
+					MADV_GUARD_REMOVE));
+	EXPECT_FALSE(vma_has_gu(self->map));
+	EXPECT_EQ(0, markers_in(self->map, len));
+}
+
+TEST_F(maybe_guard, removal_of_all_of_what_is_locked)
+{
+	size_t len = PAGES * self->page;
+
+	xmadvise(self->map, len, MADV_GUARD_INSTALL);
+	ASSERT_EQ(0, mlock2(self->map, len, MLOCK_ONFAULT));
+	xmadvise(self->map, len, MADV_GUARD_REMOVE);
+	EXPECT_FALSE(vma_has_gu(self->map));
+	EXPECT_EQ(0, markers_in(self->map, len));
+}
+
+TEST_F(maybe_guard, smaps_counts_guards)
+{
+	struct vma vma;
+	size_t i;
+
+	for (i = 0; i < PAGES; i += 2)
+		ASSERT_TRUE(try_write(self->map + i * self->page));
+	ASSERT_TRUE(vma_find(self->map, &vma));
+	EXPECT_EQ(NO_LINE, vma.guard_kb);
+	xmadvise(self->map + self->page, 4 * self->page, MADV_GUARD_INSTALL);
+	ASSERT_TRUE(vma_find(self->map, &vma));
+	EXPECT_EQ(4 * self->page / 1024, vma.guard_kb);
+	xmadvise(self->map + 2 * self->page, self->page, MADV_GUARD_REMOVE);
+	ASSERT_TRUE(vma_find(self->map, &vma));
+	EXPECT_EQ(3 * self->page / 1024, vma.guard_kb);
+	xmadvise(self->map, 5 * self->page, MADV_GUARD_REMOVE);
+	ASSERT_TRUE(vma_find(self->map, &vma));
+	EXPECT_EQ(0, vma.guard_kb);
+	xmadvise(self->map, PAGES * self->page, MADV_GUARD_REMOVE);
+	ASSERT_TRUE(vma_find(self->map, &vma));
+	EXPECT_EQ(NO_LINE, vma.guard_kb);
 }
 
 /* A guard takes the place of one page; the data of the others stays. */

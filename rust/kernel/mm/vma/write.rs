@@ -6,7 +6,11 @@ use super::{VmaMaybeGuard, VmaMmapLocked};
 use crate::{
     bindings,
     error::{code::EINVAL, from_err_ptr, to_result, Result},
-    mm::{PageRange, VmFlags},
+    mm::{
+        page_table::{walk, RemoveGuards},
+        virt::VmaRef,
+        PageRange, VmFlags,
+    },
 };
 use core::{mem::MaybeUninit, ops::Deref};
 
@@ -293,6 +297,26 @@ impl<'g> VmaWrite<'g> {
         // SAFETY: The flag was just set, the VMA is ordinary memory, and has an anon_vma if it is
         // anonymous.
         Ok(unsafe { VmaMaybeGuard::new(self.vma) })
+    }
+
+    /// Takes the guards of all of the VMA away, and then [`VmFlags::MAYBE_GUARD`].
+    ///
+    /// No one else installs meanwhile, as that needs a lock of the VMA.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the VMA is one of hugetlb.
+    #[inline]
+    pub fn remove_guards(self) -> Result {
+        // INVARIANT: A VMA has whole pages, and at least one.
+        let range = PageRange::new(self.start(), self.end());
+        if walk::<VmaRef, _>(&self, range, &mut RemoveGuards)?.is_continue() {
+            // SAFETY: By the type invariants the VMA is valid and write-locked. The walk has come to
+            // its end, so that no marker is left, and whoever installs holds a lock of the VMA, which
+            // nobody else has.
+            unsafe { bindings::vm_flags_clear(self.as_ptr(), VmFlags::MAYBE_GUARD.bits()) };
+        }
+        Ok(())
     }
 }
 

@@ -30,6 +30,7 @@ pub const ALL_CAPABILITIES: u64 = !0;
 
 pub const GUARD_INSTALL: isize = 102;
 pub const GUARD_REMOVE: isize = 103;
+const NORMAL: isize = 0;
 pub const DONTNEED: isize = 4;
 pub const MERGEABLE: isize = 12;
 
@@ -72,7 +73,8 @@ pub const FILES: usize = 6;
 
 /// Where an episode has guards. The stock kernel gives a mapping of a file, or of shared memory, an anon_vma with its first
 /// guard, which ours does not: parts that got different ones are not merged. With a guard in each such mapping from the
-/// start, and something written to each private one, or with no guards, there is no such difference.
+/// start, and something written to each private one, or with no guards, there is no such difference. Nor is there when the
+/// guards of such a mapping are not removed from all of it at once: then ours forgets them, and a child has none of its pages.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Guards {
     Everywhere,
@@ -388,11 +390,16 @@ impl Episode {
         (addr, len)
     }
 
-    pub fn advice(&mut self) -> isize {
+    /// Advice for ranges, of an address and a length each.
+    pub fn advice(&mut self, ranges: &[[usize; 2]]) -> isize {
         let advice = match ADVICE[self.rng.weighted(ADVICE.iter().map(|(_, weight)| *weight))] {
             (BAD, _) => self.rng.pick(&BAD_ADVICE),
             (GUARD_INSTALL, _) if self.guards == Guards::Nowhere => GUARD_REMOVE,
             (advice, _) => advice,
+        };
+        let advice = match advice {
+            GUARD_REMOVE if state::has_whole_file_mapping(&mut self.buffers, ranges) => NORMAL,
+            _ => advice,
         };
         note!(self, " advice {advice}");
         advice

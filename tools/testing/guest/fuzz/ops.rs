@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The operations. What they do depends on the random numbers alone, never on what the kernel answers.
+//! The operations. What they do depends on the random numbers, and on the mappings there are, which are compared, but not on
+//! what else the kernel answers.
 
 use crate::{
     episode::*,
     kernel::*,
+    state,
     sys::{self, call, must, Call, Child, PAGE},
     Log, ARENA, PAGES,
 };
@@ -158,9 +160,10 @@ impl Episode {
             if first_prot != prot {
                 must(Call::Mprotect, [range.addr(), range.len(), prot]);
             }
-            for advice in [GUARD_INSTALL, GUARD_REMOVE] {
-                let result = madvise(Range { count: 1, ..range }, advice);
-                note!(self, " {result}");
+            let first = Range { count: 1, ..range };
+            note!(self, " {}", madvise(first, GUARD_INSTALL));
+            if !state::has_whole_file_mapping(&mut self.buffers, &[[first.addr(), first.len()]]) {
+                note!(self, " {}", madvise(first, GUARD_REMOVE));
             }
         }
         0
@@ -252,7 +255,7 @@ impl Episode {
 
     fn advise(&mut self) -> isize {
         let (addr, len) = self.any_range();
-        let advice = self.advice();
+        let advice = self.advice(&[[addr, len]]);
         self.call_as_someone(Call::Madvise, [addr, len, advice as usize])
     }
 
@@ -260,7 +263,7 @@ impl Episode {
     fn read_and_advise(&mut self) -> isize {
         let range = self.range();
         self.read_range(range);
-        let advice = self.advice();
+        let advice = self.advice(&[[range.addr(), range.len()]]);
         madvise(range, advice)
     }
 
@@ -272,13 +275,13 @@ impl Episode {
             range.first += self.rng.below(range.count);
             range.count = range.count.min(PAGES - range.first);
         }
-        let advice = self.advice();
+        let advice = self.advice(&[[range.addr(), range.len()]]);
         let result = madvise(range, advice);
         if self.rng.chance(70) {
             return result;
         }
         note!(self, " = {result}, then");
-        let advice = self.advice();
+        let advice = self.advice(&[[range.addr(), range.len()]]);
         madvise(range, advice)
     }
 
@@ -320,7 +323,7 @@ impl Episode {
         };
         let flags = usize::from(self.rng.chance(4));
         note!(self, " flags {flags}");
-        let advice = self.advice() as usize;
+        let advice = self.advice(ranges) as usize;
         let args = [pidfd as usize, addr, ranges.len(), advice, flags];
         self.call_as_someone(Call::ProcessMadvise, args)
     }
@@ -336,7 +339,7 @@ impl Episode {
             note!(self, " advice {advice}");
             advice
         } else {
-            self.advice()
+            self.advice(ranges)
         };
         note!(self, " stripped {stripped}");
         let (ready, go) = (sys::pipe(), sys::pipe());
@@ -522,7 +525,7 @@ impl Episode {
     /// Advice by io_uring, whose workers are threads of this process.
     fn io_uring(&mut self) -> isize {
         let (addr, len) = self.any_range();
-        let advice = self.advice();
+        let advice = self.advice(&[[addr, len]]);
         match &mut self.ring {
             Some(ring) => ring.advise(addr, len, advice),
             none => none.insert(Ring::new()).advise(addr, len, advice),

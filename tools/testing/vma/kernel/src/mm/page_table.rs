@@ -17,11 +17,14 @@ use crate::{
 use core::ops::ControlFlow;
 
 mod entry;
+#[path = "../../../../../../rust/kernel/mm/page_table/guards.rs"]
+mod guards;
 mod huge;
 
 pub use entry::{
     EmptyRun, Entries, Entry, GuardRun, PoisonedEntry, PresentEntry, Run, SwappedEntry,
 };
+pub use guards::RemoveGuards;
 pub use huge::HugePage;
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 pub use huge::LockedHugePage;

@@ -222,6 +222,15 @@ impl Space {
         *old = flags | (*old & VmFlags::STICKY);
     }
 
+    /// Takes flags away, sticky ones, too.
+    #[track_caller]
+    pub(super) fn clear_flags(&mut self, id: u64, flags: VmFlags) {
+        self.require_write_locked(id);
+        let index = self.index_of(id);
+        let old = &mut self.vmas[index].flags;
+        *old = *old - flags;
+    }
+
     #[track_caller]
     pub(super) fn require_write_locked(&self, id: u64) {
         let mm = self.mm;

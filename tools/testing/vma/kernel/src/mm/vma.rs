@@ -4,6 +4,7 @@
 
 use super::{
     mmap_lock::{MmapReadGuard, MmapWriteGuard},
+    page_table::{walk, RemoveGuards},
     space::{merge::Attributes, Vma},
     virt::VmaRef,
     MmWithUser, PageRange, VmFlags,
@@ -293,6 +294,20 @@ impl<'g> VmaWrite<'g> {
         }
         self.space(|space| space.set_flags(id, flags | VmFlags::MAYBE_GUARD));
         Ok(VmaMaybeGuard::new(&self))
+    }
+
+    /// Takes the guards of all of the VMA away, and then the flag.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the VMA is one of hugetlb.
+    #[track_caller]
+    pub fn remove_guards(self) -> Result {
+        let range = PageRange::new(self.start(), self.end());
+        if walk::<VmaRef, _>(&self, range, &mut RemoveGuards)?.is_continue() {
+            self.space(|space| space.clear_flags(self.id(), VmFlags::MAYBE_GUARD));
+        }
+        Ok(())
     }
 }
 

@@ -98,7 +98,7 @@ fn run(world: &World, call: &Call, trouble: &Trouble) {
         }
     }
     if alone {
-        check_flag_stays(&before, &after);
+        check_flag_stays(call, &before, &after);
         check_guards(call, &before, &after);
     }
 }

@@ -233,6 +233,61 @@ fn a_locked_mapping_keeps_its_guards_until_they_are_removed() {
 }
 
 #[test]
+fn the_flag_goes_with_the_guards_of_all_of_a_mapping() {
+    for what in [What::Anonymous, What::File(0, true)] {
+        let world = World::of(Mapping::new(0, 200, what));
+        let remove = |page: usize, n: usize| {
+            policy::madvise(&world.mm, at(page), n * PAGE_SIZE, GUARD_REMOVE)
+        };
+        let has_flag = || world.flags(0).intersects(VmFlags::MAYBE_GUARD);
+        for round in 0..2 {
+            assert_eq!(install(&world, 10, TABLE_PAGES), Ok(()));
+            world.mm.touch(at(5), true);
+            assert_eq!(remove(0, 199), Ok(()));
+            assert!(has_flag(), "the last page was left out");
+            assert_eq!(remove(1, 199), Ok(()));
+            assert!(has_flag(), "the first page was left out");
+            assert_eq!(install(&world, 10, 3), Ok(()));
+            assert_eq!(remove(0, 200), Ok(()));
+            assert!(!has_flag(), "in round {round}");
+            assert_eq!(world.guards(), []);
+            assert_eq!(world.mm.touch(at(10), true), Touch::Done);
+            check(&world.mm);
+        }
+        let child = world.mm.fork(policy::needs_copy);
+        assert_eq!(child.touch(at(11), false), Touch::Done);
+    }
+}
+
+#[test]
+fn each_mapping_loses_the_flag_for_itself() {
+    let world = anonymous();
+    assert_eq!(install(&world, 0, 200), Ok(()));
+    let second = policy::madvise(&world.mm, at(50), 50 * PAGE_SIZE, DONTDUMP);
+    assert_eq!(second, Ok(()));
+    let result = policy::madvise(&world.mm, at(20), 130 * PAGE_SIZE, GUARD_REMOVE);
+    assert_eq!(result, Ok(()));
+    let flagged = [0, 50, 100].map(|page| world.flags(page).intersects(VmFlags::MAYBE_GUARD));
+    assert_eq!(flagged, [true, false, true]);
+    // What is one again has the flag, as a part of it has guards.
+    let same = policy::madvise(&world.mm, at(50), 50 * PAGE_SIZE, DODUMP);
+    assert_eq!(same, Ok(()));
+    assert_eq!(world.layout(), [(0, 200)]);
+    assert!(world.flags(50).intersects(VmFlags::MAYBE_GUARD));
+}
+
+#[test]
+fn to_take_the_flag_away_the_write_lock_is_waited_for() {
+    let world = anonymous();
+    assert_eq!(install(&world, 0, 3), Ok(()));
+    model::with_env(|env| env.faults.kill_waiting = Some(0));
+    let remove = |n: usize| policy::madvise(&world.mm, at(0), n * PAGE_SIZE, GUARD_REMOVE);
+    assert_eq!(remove(2), Ok(()));
+    assert_eq!(remove(200), Err(EINTR));
+    assert_eq!(world.guards(), [2]);
+}
+
+#[test]
 fn a_child_of_a_file_mapping_has_the_guards_and_no_more() {
     let world = World::of(Mapping::new(0, 20, What::File(0, true)));
     world.mm.touch(at(1), false);

@@ -107,8 +107,8 @@ pub fn is_known(advice: i32) -> bool {
     }
 }
 
-/// Whether advice takes the mmap lock for writing: C's default. The install of guards takes it only
-/// where it must.
+/// Whether advice takes the mmap lock for writing: C's default. That for guards takes it only where it
+/// must.
 pub fn writes(advice: i32) -> bool {
     const READERS: [i32; 14] = [
         REMOVE,
@@ -238,7 +238,10 @@ impl Oracle {
         }
         let start = start & !self.tag_mask;
         let end = start + ((len + PAGE_SIZE - 1) & PAGE_MASK);
-        if advice == GUARD_INSTALL && self.killed && self.must_change_for_guards(start, end) {
+        if self.killed
+            && (advice == GUARD_INSTALL && self.must_change_for_guards(start, end)
+                || advice == GUARD_REMOVE && self.loses_all_guards(start, end))
+        {
             return Err(EINTR);
         }
         let result = match advice {
@@ -251,17 +254,31 @@ impl Oracle {
         result
     }
 
-    /// Whether a mapping in a range must change before it can have guards.
-    fn must_change_for_guards(&self, start: usize, end: usize) -> bool {
+    /// The mappings of the pages of a range.
+    fn mappings(&self, start: usize, end: usize) -> impl Iterator<Item = &Vma> {
         (start.max(at(0))..end)
             .step_by(PAGE_SIZE)
             .map_while(|addr| self.view.page(addr))
             .filter_map(|page| page.vma.as_ref())
-            .any(|vma| {
-                !vma.flags.intersects(VmFlags::MAYBE_GUARD)
-                    || vma.flags.intersects(VmFlags::SPECIAL | VmFlags::HUGETLB)
-                    || (!vma.has_ops && vma.anon_vma.is_none())
-            })
+    }
+
+    /// Whether a mapping in a range must change before it can have guards.
+    fn must_change_for_guards(&self, start: usize, end: usize) -> bool {
+        self.mappings(start, end).any(|vma| {
+            !vma.flags.intersects(VmFlags::MAYBE_GUARD)
+                || vma.flags.intersects(VmFlags::SPECIAL | VmFlags::HUGETLB)
+                || (!vma.has_ops && vma.anon_vma.is_none())
+        })
+    }
+
+    /// Whether all of a mapping that may have guards is in a range.
+    fn loses_all_guards(&self, start: usize, end: usize) -> bool {
+        self.mappings(start, end).any(|vma| {
+            start <= vma.start
+                && vma.end <= end
+                && vma.flags.intersects(VmFlags::MAYBE_GUARD)
+                && Self::is_guardable(vma)
+        })
     }
 
     /// Does something to each mapping in a range. A hole is an error at the end only.

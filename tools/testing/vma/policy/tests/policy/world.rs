@@ -301,6 +301,21 @@ impl View {
         &mut self.pages[(addr - BASE) / PAGE_SIZE]
     }
 
+    /// Gives all pages of a mapping the flag that a part of it has: what is expected of each page for itself becomes what
+    /// is expected of the mappings of `actual`, some of which were merged.
+    pub fn spread_flag(&mut self, actual: &Self) {
+        let id = |page: &Page| page.vma.as_ref().map(|vma| vma.id);
+        let flagged: BTreeSet<_> = flagged(self)
+            .into_iter()
+            .map(|page| id(&actual.pages[page]))
+            .collect();
+        for (page, is) in self.pages.iter_mut().zip(&actual.pages) {
+            if let Some(vma) = page.vma.as_mut().filter(|_| flagged.contains(&id(is))) {
+                vma.flags = vma.flags | VmFlags::MAYBE_GUARD;
+            }
+        }
+    }
+
     /// The first difference to what is expected.
     pub fn difference(&self, expected: &Self) -> Option<String> {
         for (page, (is, shall)) in self.pages.iter().zip(&expected.pages).enumerate() {

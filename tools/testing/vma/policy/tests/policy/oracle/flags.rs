@@ -63,7 +63,7 @@ impl Oracle {
         Ok(())
     }
 
-    fn is_guardable(vma: &Vma) -> bool {
+    pub(super) fn is_guardable(vma: &Vma) -> bool {
         const UNFIT: VmFlags = VmFlags::IO
             .union(VmFlags::DONTEXPAND)
             .union(VmFlags::PFNMAP)
@@ -98,10 +98,16 @@ impl Oracle {
         Ok(())
     }
 
-    /// C: `madvise_guard_remove()`.
+    /// C: `madvise_guard_remove()`; the flag goes with the guards of all of the mapping.
     pub(super) fn uninstall(&mut self, vma: &Vma, start: usize, end: usize) -> Outcome {
         if !Self::is_guardable(vma) {
             return Err(EINVAL);
+        }
+        if (start, end) == (vma.start, vma.end) {
+            self.each_page(start, end, |page| {
+                let vma = page.vma.as_mut().expect("a mapping");
+                vma.flags = vma.flags - VmFlags::MAYBE_GUARD;
+            });
         }
         self.each_page(start, end, |page| {
             if page.entry == Entry::Guard {
