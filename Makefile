@@ -22,8 +22,8 @@ help:
 ## make distclean         remove the build root and the kernel trees too
 ##
 ## ARCH=x86_64|arm64|arm  for run, fuzz, bench, shell and kernel (x86_64)
-## SEEDS="1 2 3" OPS=N    for fuzz: the sequences, and how many operations each has (20000)
-## LOOK=N                 for fuzz: look at the state after every N operations (2)
+## SEEDS="1 2 3" OPS=N    for fuzz and soak: the sequences, and how many operations each has (20000)
+## LOOK=N                 for fuzz and soak: look at the state after every N operations (2; 25)
 ## PEER=6.19.11           for bench: that kernel, too, which has the flag in C
 ## RUST_VMA=y|n|stock     ours, ours switched off, or the untouched kernel (y)
 ## DEBUG=1                a kernel with KASAN, lockdep and more
