@@ -166,7 +166,8 @@ impl Oracle {
     ) -> Result<usize, Error> {
         const REMOTE: [i32; 4] = [COLD, PAGEOUT, WILLNEED, COLLAPSE];
         if !self.current {
-            if !REMOTE.contains(&advice) || !is_known(advice) {
+            // C asks for the number alone, whether the kernel has the advice or not.
+            if !REMOTE.contains(&advice) {
                 return Err(EINVAL);
             }
             if !self.nice {
