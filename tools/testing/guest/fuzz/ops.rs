@@ -131,7 +131,9 @@ impl Episode {
                 flags |= flag;
             }
         }
-        if kind == Kind::Anonymous && self.rng.chance(3) {
+        // What is locked from the start cannot have the guard that shared memory begins with.
+        let lock = kind == Kind::Anonymous && self.rng.chance(3);
+        if lock && flags & sys::MAP_SHARED == 0 {
             flags |= sys::MAP_LOCKED;
         }
         self.maps += 1;
