@@ -129,21 +129,16 @@ fn worth_a_scan(mapping: &Mapping) -> bool {
     mapping.may_have_guards && mapping.guarded != Some(0)
 }
 
-fn report(pid: i32, support: Support, compare: bool) -> io::Result<Report> {
+/// Looks for the guards of a process, by `gu` where the kernel shows it.
+fn report(pid: i32, shows_gu: bool, compare: bool) -> io::Result<Report> {
     let full = || scan_process(pid, "maps", |_| true);
-    let (found, cost, full) = match support {
-        Support::Flag => {
-            let (found, cost) = scan_process(pid, "smaps", worth_a_scan)?;
-            let full = match compare {
-                true => Some(full()?.1),
-                false => None,
-            };
-            (found, cost, full)
-        }
-        Support::ScanOnly | Support::NoGuards => {
-            let (found, cost) = full()?;
-            (found, cost, None)
-        }
+    let (found, cost) = match shows_gu {
+        true => scan_process(pid, "smaps", worth_a_scan)?,
+        false => full()?,
+    };
+    let full = match shows_gu && compare {
+        true => Some(full()?.1),
+        false => None,
     };
     // The process may be gone by now.
     let command = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
@@ -156,10 +151,16 @@ fn report(pid: i32, support: Support, compare: bool) -> io::Result<Report> {
     })
 }
 
+fn is_gone(e: &io::Error) -> bool {
+    e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(libc::ESRCH)
+}
+
 /// What is wrong, in words.
 fn explain(pid: i32, e: &io::Error) -> String {
+    if is_gone(e) {
+        return format!("no process {pid}");
+    }
     match (e.kind(), e.raw_os_error()) {
-        (io::ErrorKind::NotFound, _) | (_, Some(libc::ESRCH)) => format!("no process {pid}"),
         (io::ErrorKind::PermissionDenied, _) => {
             format!("no permission to read process {pid}: it is of another user, or protected")
         }
@@ -172,10 +173,7 @@ fn explain(pid: i32, e: &io::Error) -> String {
 
 /// Whether a process, one of all, is simply passed over.
 fn is_out_of_reach(e: &io::Error) -> bool {
-    matches!(
-        e.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
-    ) || e.raw_os_error() == Some(libc::ESRCH)
+    is_gone(e) || e.kind() == io::ErrorKind::PermissionDenied
 }
 
 fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
@@ -256,17 +254,17 @@ fn processes() -> io::Result<Vec<i32>> {
 
 /// Prints what there is, and returns whether something was wrong.
 fn run(options: &Options, out: &mut impl Write) -> io::Result<bool> {
-    let support = scan::support()?;
-    match support {
-        Support::Flag => {}
+    let shows_gu = match scan::support()? {
+        Support::Flag => true,
         Support::ScanOnly => {
-            eprintln!("guardmap: this kernel does not show gu: scanning all mappings")
+            eprintln!("guardmap: this kernel does not show gu: scanning all mappings");
+            false
         }
         Support::NoGuards => {
             eprintln!("guardmap: this kernel has no guard regions");
             return Ok(true);
         }
-    }
+    };
     let pids = match options.all {
         false => options.pids.clone(),
         true => processes()?,
@@ -274,7 +272,7 @@ fn run(options: &Options, out: &mut impl Write) -> io::Result<bool> {
     let mut failed = false;
     let mut reports = Vec::new();
     for pid in pids {
-        match report(pid, support, options.compare) {
+        match report(pid, shows_gu, options.compare) {
             Ok(report) if options.all && report.found.is_empty() => {}
             Ok(report) if options.json => reports.push(as_json(&report)),
             Ok(report) => print(out, &report)?,
