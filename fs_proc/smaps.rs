@@ -279,8 +279,11 @@ mod tests {
         assert_eq!(line.as_bytes().last(), Some(&b'\n'));
     }
 
-    /// The line that C gets for the VMA of a page.
-    fn shown(memory: &UserMemory, page: usize) -> Result<KVec<u8>> {
+    /// What `print` prints of the first VMA of the memory.
+    fn shown(
+        memory: &UserMemory,
+        print: impl FnOnce(*mut bindings::seq_file, *mut bindings::vm_area_struct),
+    ) -> Result<KVec<u8>> {
         const SIZE: usize = PAGE_SIZE;
 
         let mut buffer = KVec::from_elem(0u8, SIZE, GFP_KERNEL)?;
@@ -289,40 +292,36 @@ mod tests {
             size: SIZE,
             ..Default::default()
         };
-        // SAFETY: The file has its buffer and is not shared; the VMA is locked.
-        memory.with_vma(page, |vma| unsafe {
-            show_smap_vma_flags(&mut file, vma.as_ptr())
-        })?;
+        memory.with_vma(0, |vma| print(&mut file, vma.as_ptr()))?;
         buffer.truncate(file.count);
         Ok(buffer)
     }
 
-    #[test]
-    fn guards_are_shown_where_there_may_be_some() -> Result {
-        let memory = UserMemory::map(4, false)?;
-        let shown = || -> Result<KVec<u8>> {
-            let mut buffer = KVec::from_elem(0u8, 64, GFP_KERNEL)?;
-            let mut file = bindings::seq_file {
-                buf: buffer.as_mut_ptr().cast(),
-                size: 64,
-                ..Default::default()
-            };
-            // SAFETY: The file has its buffer and is not shared; the VMA is locked.
-            memory.with_vma(0, |vma| unsafe {
-                show_smap_guard(&mut file, vma.as_ptr(), 3 << 10)
-            })?;
-            buffer.truncate(file.count);
-            Ok(buffer)
-        };
-        assert!(shown()?.is_empty());
+    fn shown_flags(memory: &UserMemory) -> Result<KVec<u8>> {
+        // SAFETY: The file has its buffer and is not shared; the VMA is locked.
+        shown(memory, |m, vma| unsafe { show_smap_vma_flags(m, vma) })
+    }
 
+    fn shown_guard(memory: &UserMemory, size: usize) -> Result<KVec<u8>> {
+        // SAFETY: As above.
+        shown(memory, |m, vma| unsafe { show_smap_guard(m, vma, size) })
+    }
+
+    fn install_guard(memory: &UserMemory) {
         let (mm, addr) = (memory.mm().as_raw(), memory.addr(1));
         // CAST: The advice is a small number.
         let advice = bindings::MADV_GUARD_INSTALL as c_int;
         // SAFETY: The address space is that of this thread, which holds no lock of it.
         let result = unsafe { bindings::do_madvise(mm, addr, PAGE_SIZE, advice) };
         assert_eq!(result, 0);
-        assert!(&*shown()? == b"Guard:                 3 kB\n");
+    }
+
+    #[test]
+    fn guards_are_shown_where_there_may_be_some() -> Result {
+        let memory = UserMemory::map(4, false)?;
+        assert!(shown_guard(&memory, 3 << 10)?.is_empty());
+        install_guard(&memory);
+        assert!(&*shown_guard(&memory, 3 << 10)? == b"Guard:                 3 kB\n");
         Ok(())
     }
 
@@ -333,18 +332,13 @@ mod tests {
     #[test]
     fn a_real_vma_shows_its_guards() -> Result {
         let memory = UserMemory::map(4, false)?;
-        let before = shown(&memory, 0)?;
+        let before = shown_flags(&memory)?;
         assert!(before.starts_with(b"VmFlags: rd wr mr mw me "));
         assert!(before.ends_with(b"\n"));
         assert!(!has_letters(&before, b"gu"));
 
-        let (mm, addr) = (memory.mm().as_raw(), memory.addr(1));
-        // CAST: The advice is a small number.
-        let advice = bindings::MADV_GUARD_INSTALL as c_int;
-        // SAFETY: The address space is that of this thread, which holds no lock of it.
-        let result = unsafe { bindings::do_madvise(mm, addr, PAGE_SIZE, advice) };
-        assert_eq!(result, 0);
-        let after = shown(&memory, 0)?;
+        install_guard(&memory);
+        let after = shown_flags(&memory)?;
         assert!(has_letters(&after, b"gu"));
         let others = |line: &[u8]| line.split(|byte| *byte == b' ').count();
         assert_eq!(others(&after), others(&before) + 1);

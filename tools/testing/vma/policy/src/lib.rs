@@ -49,29 +49,28 @@ pub fn needs_copy(dst: VmFlags, src: VmFlags, has_anon_vma: bool) -> bool {
     mm::fork::needs_copy(dst, src, has_anon_vma)
 }
 
+/// What a function of smaps that C calls writes of a VMA.
+fn written(vma: &VmaRef, show: impl FnOnce(*mut SeqFile, *mut VmaRef)) -> Vec<u8> {
+    let file = SeqFile::default();
+    show(
+        core::ptr::from_ref(&file).cast_mut(),
+        core::ptr::from_ref(vma).cast_mut(),
+    );
+    file.into_bytes()
+}
+
 /// The `VmFlags` line of smaps, by the function that C calls.
 pub fn vm_flags_line(vma: &VmaRef) -> Vec<u8> {
-    let file = SeqFile::default();
     // SAFETY: Both are valid, and the caller holds a lock of the VMA, which the model checks.
-    unsafe {
-        fs_proc::smaps::show_smap_vma_flags(
-            core::ptr::from_ref(&file).cast_mut(),
-            core::ptr::from_ref(vma).cast_mut(),
-        );
-    }
-    file.into_bytes()
+    written(vma, |m, vma| unsafe {
+        fs_proc::smaps::show_smap_vma_flags(m, vma)
+    })
 }
 
 /// The `Guard` line of smaps for guards of `size` bytes, if there is one, by the function that C calls.
 pub fn guard_line(vma: &VmaRef, size: usize) -> Vec<u8> {
-    let file = SeqFile::default();
     // SAFETY: As above.
-    unsafe {
-        fs_proc::smaps::show_smap_guard(
-            core::ptr::from_ref(&file).cast_mut(),
-            core::ptr::from_ref(vma).cast_mut(),
-            size,
-        );
-    }
-    file.into_bytes()
+    written(vma, |m, vma| unsafe {
+        fs_proc::smaps::show_smap_guard(m, vma, size)
+    })
 }

@@ -103,13 +103,11 @@ impl Oracle {
         if !Self::is_guardable(vma) {
             return Err(EINVAL);
         }
-        if (start, end) == (vma.start, vma.end) {
-            self.each_page(start, end, |page| {
-                let vma = page.vma.as_mut().expect("a mapping");
-                vma.flags = vma.flags - VmFlags::MAYBE_GUARD;
-            });
-        }
+        let is_whole = (start, end) == (vma.start, vma.end);
         self.each_page(start, end, |page| {
+            if let Some(vma) = page.vma.as_mut().filter(|_| is_whole) {
+                vma.flags = vma.flags - VmFlags::MAYBE_GUARD;
+            }
             if page.entry == Entry::Guard {
                 page.entry = Entry::Empty;
             }
