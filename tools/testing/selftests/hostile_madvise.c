@@ -184,7 +184,6 @@ FIXTURE_SETUP(hostile_madvise)
 	self->page = page_size();
 	self->arena_len = ZONES * SLOT_PAGES * self->page;
 	self->arena = reserve(self->arena_len + HOLE_BYTES, 1);
-	xmunmap(self->arena + self->arena_len, HOLE_BYTES);
 	scratch = backing_map(ANON_PRIVATE, NULL, self->page, -1, 0);
 	xmadvise(scratch, self->page, MADV_GUARD_INSTALL);
 	self->shows_gu = vma_has_gu(scratch);
@@ -194,6 +193,8 @@ FIXTURE_SETUP(hostile_madvise)
 	self->sealed = map_sealed(self->page);
 	self->huge = map_huge_page();
 	map_zones(self);
+	/* Last, for the next mapping without an address may be put there. */
+	xmunmap(self->arena + self->arena_len, HOLE_BYTES);
 	drop_capability(CAP_SYS_ADMIN);
 }
 
