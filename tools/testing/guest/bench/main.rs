@@ -51,10 +51,20 @@ fn now() -> i64 {
     time[0] as i64 * 1_000_000_000 + time[1] as i64
 }
 
+/// Lets the kernel do what it has put off, such as to free memory, and returns in the first millisecond after a tick of
+/// its clock. Without this what a long case takes depends on what came before.
+fn settle() {
+    /// A multiple of the time between ticks, in milliseconds.
+    const PERIOD: u32 = 20;
+    let since_tick = (now() / 1_000_000 % i64::from(PERIOD)) as u32;
+    sys::sleep_ms(2 * PERIOD - since_tick);
+}
+
 /// The instructions of `work` after `prepare`, and those that it takes to look at the clock.
 fn measure(runs: usize, memory: Memory, prepare: fn(Memory), work: fn(Memory)) -> i64 {
     let run = |_| {
         prepare(memory);
+        settle();
         let start = now();
         work(memory);
         now() - start
