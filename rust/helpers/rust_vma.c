@@ -422,10 +422,12 @@ unsigned int rust_helper_pte_read(pte_t *ptep, pte_t *ptentp)
  */
 
 /*
- * Whether an entry is a word in memory and no more. Compilers copy a pte_t, which is a
- * struct, by way of the stack; so it is a number here.
+ * Whether an entry that is not present is a word in memory and no more. With two levels
+ * of tables 32-bit ARM has a second word for the hardware, which is zero then, and stays
+ * so. Compilers copy a pte_t that is a struct by way of the stack; so it is a number here.
  */
-#if defined(CONFIG_ARM64) || (defined(CONFIG_X86_64) && !defined(CONFIG_PARAVIRT_XXL))
+#if defined(CONFIG_ARM64) || (defined(CONFIG_X86_64) && !defined(CONFIG_PARAVIRT_XXL)) || \
+	(defined(CONFIG_ARM) && !defined(CONFIG_ARM_LPAE))
 #define PTE_IS_WORD
 
 static pteval_t get_word(const pte_t *ptep)
@@ -523,8 +525,8 @@ void rust_helper_ptes_clear_guard(struct vm_area_struct *vma, unsigned long addr
  */
 int rust_helper_pte_alloc_guards(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
 {
-#ifdef PTE_IS_WORD
-	/* Every entry is written below. */
+#if defined(PTE_IS_WORD) && !defined(CONFIG_ARM)
+	/* Every word is written below. */
 	pgtable_t table = __pte_alloc_one(mm, GFP_PGTABLE_USER & ~__GFP_ZERO);
 #else
 	pgtable_t table = pte_alloc_one(mm);
