@@ -70,7 +70,7 @@ mod swap {
     use kernel::{
         mm::file::VmaFile,
         mm::folio::lru_add_drain,
-        mm::page_table::{walk, Entry, HugePage, Step, Table, Visitor},
+        mm::page_table::{walk, HugePage, Step, Table, Visitor},
         mm::{cond_resched, virt::VmaRef, PageRange, SwapReader},
         prelude::*,
     };
@@ -120,10 +120,7 @@ mod swap {
         addr: usize,
     ) -> Option<(usize, kernel::mm::SwapEntry)> {
         let mut entries = table.lock(addr)?;
-        loop {
-            if let Entry::Swap(swapped) = entries.next_entry()? {
-                return Some((swapped.addr(), swapped.entry()));
-            }
-        }
+        let swapped = entries.next_swapped()?;
+        Some((swapped.addr(), swapped.entry()))
     }
 }

@@ -415,6 +415,20 @@ unsigned int rust_helper_pte_read(pte_t *ptep, pte_t *ptentp)
 	return PTE_ENTRY_OTHER;
 }
 
+/* How many entries from ptep on, of max, come before the first of a page in swap. */
+unsigned int rust_helper_ptes_not_swapped(pte_t *ptep, unsigned int max)
+{
+	unsigned int n;
+
+	for (n = 0; n < max; n++) {
+		pte_t pte = ptep_get(ptep + n);
+
+		if (is_swap_pte(pte) && !non_swap_entry(pte_to_swp_entry(pte)))
+			break;
+	}
+	return n;
+}
+
 /*
  * Guards and empty entries, in runs. Neither is present: to replace one with the other
  * changes no count of pages, and nothing that a TLB has. So this needs less than

@@ -84,8 +84,7 @@ impl<V: Walkable> Entries<'_, V> {
         if self.addr >= self.end {
             return None;
         }
-        // CAST: There are fewer entries in a table.
-        let max = ((self.end - self.addr) >> PAGE_SHIFT) as u32;
+        let max = self.left();
         // SAFETY: By the type invariants the table has that many entries from this on, and is locked.
         let n = unsafe { bindings::ptes_none(self.ptep, max) };
         if n > 0 {
@@ -103,6 +102,13 @@ impl<V: Walkable> Entries<'_, V> {
         // SAFETY: The table has an entry here.
         unsafe { self.take(1) };
         Some(Run::Other)
+    }
+
+    /// The number of entries up to the end.
+    #[inline]
+    fn left(&self) -> u32 {
+        // CAST: There are fewer entries in a table.
+        ((self.end - self.addr) >> PAGE_SHIFT) as u32
     }
 
     /// Takes the next `n` entries.
@@ -127,6 +133,19 @@ impl<V: Walkable> Entries<'_, V> {
             ptep,
             n,
             _lock: PhantomData,
+        }
+    }
+
+    /// The next entry of a page in swap; `None` when there is none up to the end.
+    #[inline]
+    pub fn next_swapped(&mut self) -> Option<SwappedEntry<'_, V>> {
+        // SAFETY: By the type invariants the table has that many entries from this on, and is locked.
+        let n = unsafe { bindings::ptes_not_swapped(self.ptep, self.left()) };
+        // SAFETY: The function returns no more than that.
+        unsafe { self.take(n) };
+        match self.next_entry()? {
+            Entry::Swap(entry) => Some(entry),
+            _ => None,
         }
     }
 

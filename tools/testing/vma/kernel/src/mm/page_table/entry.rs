@@ -125,6 +125,19 @@ impl<V: Walkable> Entries<'_, V> {
         })
     }
 
+    /// The next entry of a page in swap; `None` when there is none up to the end.
+    pub fn next_swapped(&mut self) -> Option<SwappedEntry<'_, V>> {
+        let rest = self.pages.get(self.next..)?;
+        self.next += rest
+            .iter()
+            .take_while(|entry| !matches!(entry, Some(Pte::Swap(_))))
+            .count();
+        match self.next_entry()? {
+            Entry::Swap(entry) => Some(entry),
+            _ => None,
+        }
+    }
+
     /// The next entry; `None` at the end.
     pub fn next_entry(&mut self) -> Option<Entry<'_, V>> {
         let addr = self.addr();
