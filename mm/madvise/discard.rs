@@ -2,9 +2,9 @@
 
 //! Advice that gives memory back: `MADV_DONTNEED`, `MADV_DONTNEED_LOCKED`, `MADV_FREE`.
 
-use super::{behavior::VmaRead, split::split_and_lock};
+use super::{behavior::VmaRead, split::Large};
 use kernel::{
-    mm::folio::{lru_add_drain, Folio, LockedFolio},
+    mm::folio::{lru_add_drain, Folio},
     mm::page_table::{walk, Entries, Entry, HugePage, PresentEntry, Step, Table, Visitor},
     mm::tlb::{notify_clear, MmuGather, VmaGather},
     mm::{cond_resched, virt::VmaRef, Announced, PageRange, VmFlags},
@@ -177,7 +177,7 @@ fn free_entries<'t, 'v>(
                 entries.skip_rest(n);
             }
             Entry::Poisoned(entry) => entry.clear(),
-            Entry::Present(mut entry) => {
+            Entry::Present(entry) => {
                 let Some(folio) = entry.folio() else {
                     continue;
                 };
@@ -185,26 +185,19 @@ fn free_entries<'t, 'v>(
                     free_folio(entry, folio);
                     continue;
                 }
-                let n = entry.batch();
-                if n == folio.nr_pages() {
-                    free_folio(entry, folio);
-                    entries.skip_rest(n);
-                    continue;
-                }
-                // Only a folio that is in the range as a whole can be marked.
-                let addr = entry.addr();
-                let locked = (!folio.maybe_mapped_shared())
-                    .then(|| folio.try_lock())
-                    .flatten()
-                    .map(LockedFolio::into_owned);
-                let Some(locked) = locked else {
-                    entries.skip_rest(n);
-                    continue;
-                };
-                drop(entries);
-                match split_and_lock(locked, table, addr, n) {
-                    Some(relocked) => entries = relocked,
-                    None => return,
+                match Large::new(entry, folio, false) {
+                    Large::Whole(entry, n) => {
+                        free_folio(entry, folio);
+                        entries.skip_rest(n);
+                    }
+                    Large::Part(part) => {
+                        drop(entries);
+                        match part.split_and_lock(table) {
+                            Some(relocked) => entries = relocked,
+                            None => return,
+                        }
+                    }
+                    Large::Kept(n) => entries.skip_rest(n),
                 }
             }
             Entry::Empty | Entry::Guard | Entry::Other => {}

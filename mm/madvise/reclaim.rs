@@ -2,9 +2,9 @@
 
 //! Advice to reclaim memory: `MADV_COLD` and `MADV_PAGEOUT`.
 
-use super::split::split_and_lock;
+use super::split::Large;
 use kernel::{
-    mm::folio::{lru_add_drain, Folio, IsolatedFolios, LockedFolio},
+    mm::folio::{lru_add_drain, Folio, IsolatedFolios},
     mm::page_table::{walk, Entries, Entry, HugePage, PresentEntry, Step, Table, Visitor},
     mm::tlb::{MmuGather, VmaGather},
     mm::{cond_resched, fatal_signal_pending, need_resched},
@@ -156,7 +156,7 @@ impl<const PAGE_OUT: bool> Reclaim<PAGE_OUT> {
                     continue;
                 }
             }
-            let mut entry = match entries.next_entry() {
+            let entry = match entries.next_entry() {
                 Some(Entry::Present(entry)) => entry,
                 Some(_) => continue,
                 None => return,
@@ -168,33 +168,21 @@ impl<const PAGE_OUT: bool> Reclaim<PAGE_OUT> {
                 self.reclaim_mapped(entry, folio, list);
                 continue;
             }
-            let n = entry.batch();
-            if n == folio.nr_pages() {
-                self.reclaim_mapped(entry, folio, list);
-                entries.skip_rest(n);
-                continue;
-            }
-            // Only a folio that is in the range as a whole can be reclaimed.
-            let addr = entry.addr();
-            let locked = self
-                .may_split(folio)
-                .then(|| folio.try_lock())
-                .flatten()
-                .map(LockedFolio::into_owned);
-            let Some(locked) = locked else {
-                entries.skip_rest(n);
-                continue;
-            };
-            drop(entries);
-            match split_and_lock(locked, table, addr, n) {
-                Some(relocked) => entries = relocked,
-                None => return,
+            match Large::new(entry, folio, self.anonymous_only) {
+                Large::Whole(entry, n) => {
+                    self.reclaim_mapped(entry, folio, list);
+                    entries.skip_rest(n);
+                }
+                Large::Part(part) => {
+                    drop(entries);
+                    match part.split_and_lock(table) {
+                        Some(relocked) => entries = relocked,
+                        None => return,
+                    }
+                }
+                Large::Kept(n) => entries.skip_rest(n),
             }
         }
-    }
-
-    fn may_split(&self, folio: &Folio) -> bool {
-        !folio.maybe_mapped_shared() && (!self.anonymous_only || folio.is_anon())
     }
 
     /// Reclaims a folio, all of whose pages `entry` maps, unless it is in use elsewhere.

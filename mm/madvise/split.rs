@@ -1,28 +1,75 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Large folios of which only a part is in the range of advice.
+//! Large folios of which only a part may be in the range of advice.
 
 use kernel::{
     mm::folio::{Folio, LockedFolio},
-    mm::page_table::{Entries, Table},
+    mm::page_table::{Entries, PresentEntry, Table},
     mm::tlb::VmaGather,
     page::PAGE_SIZE,
     types::ARef,
 };
 
-/// Splits a folio that `n` entries of `table`, from `addr` on, map in part, and locks the table: at
-/// `addr`, so that its pages can be looked at one by one, or behind these entries when the folio
-/// cannot be split; `None` when the table ends there, or is gone. The table must not be locked, as a split may sleep.
-#[inline(never)]
-pub(super) fn split_and_lock<'t, 'v>(
+/// What is to be done with a large folio.
+pub(super) enum Large<'e, 'v> {
+    /// This number of entries from this one on map all of it.
+    Whole(PresentEntry<'e, VmaGather<'v>>, usize),
+    /// It is to be split.
+    Part(Part),
+    /// It is left alone, and so is this number of entries.
+    Kept(usize),
+}
+
+impl<'e, 'v> Large<'e, 'v> {
+    /// Looks at `folio`, a page of which `entry` maps. It is left alone when its parts cannot be in
+    /// the range of the walk as a whole: others may have them mapped, too, or they are pages of a file
+    /// and only anonymous ones are wanted.
+    ///
+    /// C: in `madvise_free_pte_range()` and `madvise_cold_or_pageout_pte_range()` of `mm/madvise.c`.
+    #[inline(always)]
+    pub(super) fn new(
+        mut entry: PresentEntry<'e, VmaGather<'v>>,
+        folio: &Folio,
+        anonymous_only: bool,
+    ) -> Self {
+        let n = entry.batch();
+        if n == folio.nr_pages() {
+            return Self::Whole(entry, n);
+        }
+        if folio.maybe_mapped_shared() || (anonymous_only && !folio.is_anon()) {
+            return Self::Kept(n);
+        }
+        match folio.try_lock() {
+            Some(folio) => Self::Part(Part {
+                folio: folio.into_owned(),
+                addr: entry.addr(),
+                n,
+            }),
+            None => Self::Kept(n),
+        }
+    }
+}
+
+/// A locked folio that `n` entries from `addr` on map in part.
+pub(super) struct Part {
     folio: LockedFolio<ARef<Folio>>,
-    table: &'t Table<'t, VmaGather<'v>>,
     addr: usize,
     n: usize,
-) -> Option<Entries<'t, VmaGather<'v>>> {
-    let next = match folio.split() {
-        Ok(()) => addr,
-        Err(_) => addr + n * PAGE_SIZE,
-    };
-    table.lock(next)
+}
+
+impl Part {
+    /// Splits the folio and locks `table`, which has the entries: at the first of them, so that its
+    /// pages can be looked at one by one, or behind them when the folio cannot be split; `None` when the
+    /// table ends there, or is gone. The table must not be locked, as a split may sleep.
+    #[inline(never)]
+    pub(super) fn split_and_lock<'t, 'v>(
+        self,
+        table: &'t Table<'t, VmaGather<'v>>,
+    ) -> Option<Entries<'t, VmaGather<'v>>> {
+        let next = match self.folio.split() {
+            Ok(()) => self.addr,
+            Err(_) => self.addr + self.n * PAGE_SIZE,
+        };
+        table.lock(next)
+    }
 }

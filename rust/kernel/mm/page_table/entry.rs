@@ -40,6 +40,7 @@ impl<V: Walkable> Table<'_, V> {
             ptep,
             ptl,
             addr,
+            taken: 0,
         })
     }
 }
@@ -49,8 +50,8 @@ impl<V: Walkable> Table<'_, V> {
 /// # Invariants
 ///
 /// The table is mapped and locked by `ptl`, and the processor is in lazy MMU mode. `first` is an
-/// entry of it; `ptep` is its next entry, for `addr`, or the one behind the last when `addr` is at `end`,
-/// the end of the range.
+/// entry of it, as is `ptep`, the one for `addr`, or the one behind the last when `addr` is at `end`,
+/// the end of the range. Before that the table has at least `taken` entries from `ptep` on.
 pub struct Entries<'t, V> {
     vma: &'t V,
     end: usize,
@@ -58,33 +59,41 @@ pub struct Entries<'t, V> {
     ptep: *mut bindings::pte_t,
     ptl: *mut bindings::spinlock_t,
     addr: usize,
+    /// The number of entries that were returned last. The next is behind them.
+    taken: usize,
 }
 
 impl<V: Walkable> Entries<'_, V> {
     /// The address that the next entry is for; at the end, that of the end.
     #[inline]
     pub fn addr(&self) -> usize {
-        self.addr
+        self.addr + self.taken * PAGE_SIZE
     }
 
     /// Passes over the rest of a batch of `n` entries, of which the first was returned last.
     #[inline]
     pub fn skip_rest(&mut self, n: usize) {
-        let n = n
-            .saturating_sub(1)
-            .min((self.end - self.addr) >> PAGE_SHIFT);
-        // SAFETY: The table has at least that many entries.
-        self.ptep = unsafe { self.ptep.add(n) };
-        self.addr += n * PAGE_SIZE;
+        // INVARIANT: There are no more than that.
+        self.taken = n.min(self.left() as usize);
+    }
+
+    /// Goes on to the next entry.
+    #[inline]
+    fn advance(&mut self) {
+        self.addr += self.taken * PAGE_SIZE;
+        // SAFETY: By the type invariants the table has that many entries from this on.
+        self.ptep = unsafe { self.ptep.add(self.taken) };
+        self.taken = 0;
     }
 
     /// The next entries that are alike; `None` at the end.
     #[inline]
     pub fn next_run(&mut self) -> Option<Run<'_, V>> {
-        if self.addr >= self.end {
+        self.advance();
+        let max = self.left();
+        if max == 0 {
             return None;
         }
-        let max = self.left();
         // SAFETY: By the type invariants the table has that many entries from this on, and is locked.
         let n = unsafe { bindings::ptes_none(self.ptep, max) };
         if n > 0 {
@@ -104,7 +113,7 @@ impl<V: Walkable> Entries<'_, V> {
         Some(Run::Other)
     }
 
-    /// The number of entries up to the end.
+    /// The number of entries from `ptep` up to the end.
     #[inline]
     fn left(&self) -> u32 {
         // CAST: There are fewer entries in a table.
@@ -121,11 +130,9 @@ impl<V: Walkable> Entries<'_, V> {
         let Self {
             vma, addr, ptep, ..
         } = *self;
+        // INVARIANT: The caller promises that the table has the entries.
         // CAST: A number of entries fits.
-        let step = n as usize;
-        // SAFETY: The caller promises that the table has the entries.
-        self.ptep = unsafe { ptep.add(step) };
-        self.addr += step * PAGE_SIZE;
+        self.taken = n as usize;
         // INVARIANT: They stay locked while `self` is borrowed.
         Places {
             vma,
@@ -139,6 +146,7 @@ impl<V: Walkable> Entries<'_, V> {
     /// The next entry of a page in swap; `None` when there is none up to the end.
     #[inline]
     pub fn next_swapped(&mut self) -> Option<SwappedEntry<'_, V>> {
+        self.advance();
         // SAFETY: By the type invariants the table has that many entries from this on, and is locked.
         let n = unsafe { bindings::ptes_not_swapped(self.ptep, self.left()) };
         // SAFETY: The function returns no more than that.
@@ -152,13 +160,13 @@ impl<V: Walkable> Entries<'_, V> {
     /// The next entry; `None` at the end.
     #[inline]
     pub fn next_entry(&mut self) -> Option<Entry<'_, V>> {
+        self.advance();
         if self.addr >= self.end {
             return None;
         }
         let Self { addr, ptep, .. } = *self;
-        // SAFETY: The table has an entry here.
-        self.ptep = unsafe { ptep.add(1) };
-        self.addr += PAGE_SIZE;
+        // INVARIANT: The table has an entry here.
+        self.taken = 1;
         let mut pte = MaybeUninit::uninit();
         // SAFETY: By the type invariants the entry is mapped and locked.
         let kind = unsafe { bindings::pte_read(ptep, pte.as_mut_ptr()) };
@@ -341,15 +349,10 @@ impl<'e, V: Walkable> PresentEntry<'e, V> {
     #[inline]
     pub fn batch(&mut self) -> usize {
         if let Some(folio) = self.folio() {
-            let Place { ptep, mut pte, .. } = self.place;
+            let Place { ptep, pte, .. } = self.place;
             // SAFETY: The entry maps a page of the folio, and the table has that many entries.
-            // CAST: There are fewer entries in a table.
             // INVARIANT: The function returns the number of entries that are as they must be.
-            self.n = unsafe {
-                let max = self.place.max() as u32;
-                bindings::folio_pte_batch_young_dirty(folio.as_raw(), ptep, &mut pte, max) as usize
-            };
-            self.place.pte = pte;
+            (self.n, self.place.pte) = unsafe { batch(folio, ptep, pte, self.place.max()) };
         }
         self.n
     }
@@ -367,6 +370,29 @@ impl<'e, V: Walkable> PresentEntry<'e, V> {
         // SAFETY: Looks at the value only.
         unsafe { bindings::pte_dirty(&self.place.pte) }
     }
+}
+
+/// Returns the number of entries, of `max` from `ptep` on, that map pages of `folio` in order, and the
+/// value of the first, `pte`, with the bits for use of all. Out of line, as most folios are small.
+///
+/// # Safety
+///
+/// `ptep` must be an entry in a locked table that has `max` entries from it on, and map a page of
+/// `folio`; `pte` must be its value.
+#[inline(never)]
+unsafe fn batch(
+    folio: &Folio,
+    ptep: *mut bindings::pte_t,
+    mut pte: bindings::pte_t,
+    max: usize,
+) -> (usize, bindings::pte_t) {
+    // CAST: There are fewer entries in a table.
+    let max = max as u32;
+    // SAFETY: The caller promises what is needed.
+    let n = unsafe {
+        bindings::folio_pte_batch_young_dirty(folio.as_raw(), ptep, &mut pte, max) as usize
+    };
+    (n, pte)
 }
 
 impl PresentEntry<'_, VmaGather<'_>> {
