@@ -307,18 +307,20 @@ fn judge(set: &str, stock: &[Test], known: &str, tests: Vec<Test>) -> Vec<Test> 
         stock.iter().map(|t| (t.name.as_str(), t.outcome)).collect();
     let mut missing: BTreeMap<&str, Outcome> = expected.iter().map(|(n, o)| (*n, *o)).collect();
     let mut verdicts = Vec::new();
+    let arch = set.strip_suffix("-debug").unwrap_or(set);
     for test in tests {
         missing.remove(test.name.as_str());
         let name = format!("{set}/{}", test.name);
+        let known = reason(known, &format!("{arch}/{}", test.name));
         let (outcome, reason) = match (test.outcome, expected.get(test.name.as_str())) {
-            (Fail, Some(Fail)) => match reason(known, &name) {
+            (Fail, Some(Fail)) => match known {
                 Some(reason) => (Skip, format!("fails on the stock kernel too: {reason}")),
                 None => (
                     Fail,
                     "fails on the stock kernel too, but no reason is recorded".to_owned(),
                 ),
             },
-            (Fail, None) => match reason(known, &name) {
+            (Fail, None) => match known {
                 Some(reason) => (
                     Skip,
                     format!("no stable result on the stock kernel: {reason}"),
@@ -578,6 +580,11 @@ mod tests {
                 "arm/unstable skip no stable result on the stock kernel: shaky",
                 "arm/r fail did not run; stock kernel: pass",
             ]
+        );
+        let debug = judge("arm-debug", &[], known, parse_tests("f\tfail").unwrap());
+        assert_eq!(
+            brief(&debug),
+            ["arm-debug/f skip no stable result on the stock kernel: its own fault"]
         );
     }
 
