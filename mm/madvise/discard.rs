@@ -190,13 +190,10 @@ fn free_entries<'t, 'v>(
                         free_folio(entry, folio);
                         entries.skip_rest(n);
                     }
-                    Large::Part(part) => {
-                        drop(entries);
-                        match part.split_and_lock(table) {
-                            Some(relocked) => entries = relocked,
-                            None => return,
-                        }
-                    }
+                    Large::Part(part) => match part.split(table, entries) {
+                        Some(relocked) => entries = relocked,
+                        None => return,
+                    },
                     Large::Kept(n) => entries.skip_rest(n),
                 }
             }

@@ -173,13 +173,10 @@ impl<const PAGE_OUT: bool> Reclaim<PAGE_OUT> {
                     self.reclaim_mapped(entry, folio, list);
                     entries.skip_rest(n);
                 }
-                Large::Part(part) => {
-                    drop(entries);
-                    match part.split_and_lock(table) {
-                        Some(relocked) => entries = relocked,
-                        None => return,
-                    }
-                }
+                Large::Part(part) => match part.split(table, entries) {
+                    Some(relocked) => entries = relocked,
+                    None => return,
+                },
                 Large::Kept(n) => entries.skip_rest(n),
             }
         }

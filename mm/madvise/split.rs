@@ -21,9 +21,9 @@ pub(super) enum Large<'e, 'v> {
 }
 
 impl<'e, 'v> Large<'e, 'v> {
-    /// Looks at `folio`, a page of which `entry` maps. It is left alone when its parts cannot be in
-    /// the range of the walk as a whole: others may have them mapped, too, or they are pages of a file
-    /// and only anonymous ones are wanted.
+    /// Looks at `folio`, a page of which `entry` maps. When the entries do not map all of it, it is
+    /// left alone if others may have it mapped or have it locked, or if it is of a file and only
+    /// anonymous memory is wanted.
     ///
     /// C: in `madvise_free_pte_range()` and `madvise_cold_or_pageout_pte_range()` of `mm/madvise.c`.
     #[inline(always)]
@@ -58,11 +58,21 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Splits the folio and locks `table`, which has the entries: at the first of them, so that its
-    /// pages can be looked at one by one, or behind them when the folio cannot be split; `None` when the
-    /// table ends there, or is gone. The table must not be locked, as a split may sleep.
+    /// Splits the folio, for which `table` is unlocked, as that may sleep. Returns the entries from the
+    /// first of these on, so that the pages can be looked at one by one, or those behind them when the
+    /// folio cannot be split; `None` when the table ends there, or is gone.
+    #[inline(always)]
+    pub(super) fn split<'t, 'v>(
+        self,
+        table: &'t Table<'t, VmaGather<'v>>,
+        entries: Entries<'t, VmaGather<'v>>,
+    ) -> Option<Entries<'t, VmaGather<'v>>> {
+        drop(entries);
+        self.split_and_lock(table)
+    }
+
     #[inline(never)]
-    pub(super) fn split_and_lock<'t, 'v>(
+    fn split_and_lock<'t, 'v>(
         self,
         table: &'t Table<'t, VmaGather<'v>>,
     ) -> Option<Entries<'t, VmaGather<'v>>> {

@@ -469,6 +469,18 @@ static void set_not_present(struct mm_struct *mm, unsigned long addr, pte_t *pte
 	}
 }
 
+/*
+ * A processor that does not look into its cache when it walks page tables must find the
+ * words for the hardware in memory. Nobody else may have cleaned those of a new table
+ * in high memory.
+ */
+static void clean_hardware_words(pte_t *ptep, unsigned int nr)
+{
+#if defined(CONFIG_ARM) && !defined(CONFIG_ARM_LPAE)
+	clean_dcache_area(ptep + PTE_HWTABLE_PTRS, nr * sizeof(pte_t));
+#endif
+}
+
 /* How many entries from ptep on, of max, are empty. */
 unsigned int rust_helper_ptes_none(pte_t *ptep, unsigned int max)
 {
@@ -523,6 +535,7 @@ void rust_helper_ptes_install_guard(struct vm_area_struct *vma, unsigned long ad
 				    pte_t *ptep, unsigned int nr)
 {
 	set_not_present(vma->vm_mm, addr, ptep, make_pte_marker(PTE_MARKER_GUARD), nr);
+	clean_hardware_words(ptep, nr);
 	update_mmu_cache_range(NULL, vma, addr, ptep, nr);
 }
 
@@ -551,6 +564,7 @@ int rust_helper_pte_alloc_guards(struct mm_struct *mm, pmd_t *pmd, unsigned long
 		return -ENOMEM;
 	ptep = kmap_local_page(table);
 	set_not_present(mm, addr, ptep, make_pte_marker(PTE_MARKER_GUARD), PTRS_PER_PTE);
+	clean_hardware_words(ptep, PTRS_PER_PTE);
 	kunmap_local(ptep);
 	pmd_install(mm, pmd, &table);
 	if (!table)

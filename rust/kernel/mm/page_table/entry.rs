@@ -73,8 +73,10 @@ impl<V: Walkable> Entries<'_, V> {
     /// Passes over the rest of a batch of `n` entries, of which the first was returned last.
     #[inline]
     pub fn skip_rest(&mut self, n: usize) {
-        // INVARIANT: There are no more than that.
-        self.taken = n.min(self.left() as usize);
+        // CAST: A number of entries fits.
+        let left = self.left() as usize;
+        // INVARIANT: The table has that many.
+        self.taken = self.taken.max(n).min(left);
     }
 
     /// Goes on to the next entry.
@@ -120,11 +122,11 @@ impl<V: Walkable> Entries<'_, V> {
         ((self.end - self.addr) >> PAGE_SHIFT) as u32
     }
 
-    /// Takes the next `n` entries.
+    /// Takes the `n` entries from `ptep` on.
     ///
     /// # Safety
     ///
-    /// The table must have `n` entries from the next one on, before the end of the range.
+    /// The table must have that many, at least one, before the end of the range.
     #[inline]
     unsafe fn take(&mut self, n: u32) -> Places<'_, V> {
         let Self {
@@ -149,8 +151,9 @@ impl<V: Walkable> Entries<'_, V> {
         self.advance();
         // SAFETY: By the type invariants the table has that many entries from this on, and is locked.
         let n = unsafe { bindings::ptes_not_swapped(self.ptep, self.left()) };
-        // SAFETY: The function returns no more than that.
-        unsafe { self.take(n) };
+        // INVARIANT: The function returns no more than that.
+        // CAST: A number of entries fits.
+        self.taken = n as usize;
         match self.next_entry()? {
             Entry::Swap(entry) => Some(entry),
             _ => None,
@@ -350,7 +353,8 @@ impl<'e, V: Walkable> PresentEntry<'e, V> {
     pub fn batch(&mut self) -> usize {
         if let Some(folio) = self.folio() {
             let Place { ptep, pte, .. } = self.place;
-            // SAFETY: The entry maps a page of the folio, and the table has that many entries.
+            // SAFETY: By the type invariants the entry is locked, has the value but for the bits for use,
+            // and maps a page of the folio, and the table has that many entries.
             // INVARIANT: The function returns the number of entries that are as they must be.
             (self.n, self.place.pte) = unsafe { batch(folio, ptep, pte, self.place.max()) };
         }
@@ -378,7 +382,7 @@ impl<'e, V: Walkable> PresentEntry<'e, V> {
 /// # Safety
 ///
 /// `ptep` must be an entry in a locked table that has `max` entries from it on, and map a page of
-/// `folio`; `pte` must be its value.
+/// `folio`; `pte` must be its value, but for the bits for use.
 #[inline(never)]
 unsafe fn batch(
     folio: &Folio,
@@ -389,10 +393,9 @@ unsafe fn batch(
     // CAST: There are fewer entries in a table.
     let max = max as u32;
     // SAFETY: The caller promises what is needed.
-    let n = unsafe {
-        bindings::folio_pte_batch_young_dirty(folio.as_raw(), ptep, &mut pte, max) as usize
-    };
-    (n, pte)
+    let n = unsafe { bindings::folio_pte_batch_young_dirty(folio.as_raw(), ptep, &mut pte, max) };
+    // CAST: A number of entries fits.
+    (n as usize, pte)
 }
 
 impl PresentEntry<'_, VmaGather<'_>> {

@@ -51,8 +51,8 @@ fn now() -> i64 {
     time[0] as i64 * 1_000_000_000 + time[1] as i64
 }
 
-/// Lets the kernel do what it has put off, such as to free memory, and returns in the first millisecond after a tick of
-/// its clock. Without this what a long case takes depends on what came before.
+/// Lets the kernel do what it has put off, such as to free memory, and returns soon after a tick of its
+/// clock. Without this what a long case takes depends on what came before.
 fn settle() {
     /// A multiple of the time between ticks, in milliseconds.
     const PERIOD: u32 = 20;
