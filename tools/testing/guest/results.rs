@@ -311,22 +311,26 @@ fn judge(set: &str, stock: &[Test], known: &str, tests: Vec<Test>) -> Vec<Test> 
     for test in tests {
         missing.remove(test.name.as_str());
         let name = format!("{set}/{}", test.name);
-        let known = reason(known, &format!("{arch}/{}", test.name));
+        let why_not_debug = reason(known, &name).filter(|_| set != arch);
+        let why = reason(known, &format!("{arch}/{}", test.name));
         let (outcome, reason) = match (test.outcome, expected.get(test.name.as_str())) {
-            (Fail, Some(Fail)) => match known {
+            (Fail, Some(Fail)) => match why {
                 Some(reason) => (Skip, format!("fails on the stock kernel too: {reason}")),
                 None => (
                     Fail,
                     "fails on the stock kernel too, but no reason is recorded".to_owned(),
                 ),
             },
-            (Fail, None) => match known {
+            (Fail, None) => match why {
                 Some(reason) => (
                     Skip,
                     format!("no stable result on the stock kernel: {reason}"),
                 ),
                 None => (Fail, test.reason),
             },
+            (Skip, Some(Pass)) if why_not_debug.is_some() => {
+                (Skip, why_not_debug.unwrap_or_default().to_owned())
+            }
             (Fail | Skip, Some(Pass)) => (
                 Fail,
                 format!(
@@ -581,10 +585,18 @@ mod tests {
                 "arm/r fail did not run; stock kernel: pass",
             ]
         );
-        let debug = judge("arm-debug", &[], known, parse_tests("f\tfail").unwrap());
+        let known = "arm/f\tits own fault\narm-debug/p\tnot there";
+        let debug = |ours| judge("arm-debug", &stock[..1], known, parse_tests(ours).unwrap());
         assert_eq!(
-            brief(&debug),
-            ["arm-debug/f skip no stable result on the stock kernel: its own fault"]
+            brief(&debug("f\tfail\np\tskip\tno")),
+            [
+                "arm-debug/f skip no stable result on the stock kernel: its own fault",
+                "arm-debug/p skip not there",
+            ]
+        );
+        assert_eq!(
+            brief(&debug("p\tfail\tno")),
+            ["arm-debug/p fail passes on the stock kernel, here: fail no"]
         );
     }
 
