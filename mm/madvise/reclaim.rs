@@ -9,16 +9,17 @@ use kernel::{
     mm::tlb::{MmuGather, VmaGather},
     mm::{cond_resched, fatal_signal_pending, need_resched},
     mm::{virt::VmaRef, PageRange, VmFlags, VmaMmapLocked},
+    page::PAGE_SIZE,
     prelude::*,
 };
 
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 use kernel::types::ARef;
 
-/// The number of entries after which others may have the processor, and the page table.
+/// At pages that are at a multiple of this others may have the processor, and the page table.
 ///
-/// C: `SWAP_CLUSTER_MAX`.
-const BATCH: usize = 32;
+/// C: `SWAP_CLUSTER_MAX` pages.
+const BATCH_SIZE: usize = 32 * PAGE_SIZE;
 
 /// `MADV_COLD`: makes the memory in `range`, a part of `vma`, the first to be reclaimed.
 ///
@@ -140,27 +141,24 @@ impl<const PAGE_OUT: bool> Reclaim<PAGE_OUT> {
         mut entries: Entries<'t, VmaGather<'v>>,
         list: &mut Option<&mut IsolatedFolios<'_>>,
     ) {
-        let mut visited = 0;
+        let mut resumed_at = 0;
         loop {
-            visited += 1;
-            if visited == BATCH {
-                visited = 0;
-                if need_resched() {
-                    let addr = entries.addr();
-                    drop(entries);
-                    cond_resched();
-                    match table.lock(addr) {
-                        Some(relocked) => entries = relocked,
-                        None => return,
-                    }
-                    continue;
-                }
-            }
             let entry = match entries.next_entry() {
                 Some(Entry::Present(entry)) => entry,
                 Some(_) => continue,
                 None => return,
             };
+            let addr = entry.addr();
+            if addr % BATCH_SIZE == 0 && addr != resumed_at && need_resched() {
+                drop(entries);
+                cond_resched();
+                match table.lock(addr) {
+                    Some(relocked) => entries = relocked,
+                    None => return,
+                }
+                resumed_at = addr;
+                continue;
+            }
             let Some(folio) = entry.folio() else {
                 continue;
             };

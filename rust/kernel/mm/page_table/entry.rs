@@ -64,12 +64,6 @@ pub struct Entries<'t, V> {
 }
 
 impl<V: Walkable> Entries<'_, V> {
-    /// The address that the next entry is for; at the end, that of the end.
-    #[inline]
-    pub fn addr(&self) -> usize {
-        self.addr + self.taken * PAGE_SIZE
-    }
-
     /// Passes over the rest of a batch of `n` entries, of which the first was returned last.
     #[inline]
     pub fn skip_rest(&mut self, n: usize) {

@@ -87,8 +87,7 @@ pub struct Entries<'t, V> {
 }
 
 impl<V: Walkable> Entries<'_, V> {
-    /// The address that the next entry is for; at the end, that of the end.
-    pub fn addr(&self) -> usize {
+    fn addr(&self) -> usize {
         self.start + self.next * PAGE_SIZE
     }
 
