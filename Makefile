@@ -19,14 +19,14 @@ help:
 ## make kernel            build the kernel only; the last line is the image's path
 ## make setup             tools, build root and kernel tree only
 ## make clean             remove kernels and guest programs
-## make distclean         remove the build root and the kernel trees too
+## make distclean         remove the build root, the kernel trees, and what tests and benchmarks left, too
 ##
 ## ARCH=x86_64|arm64|arm  for run, fuzz, bench, shell and kernel (x86_64)
 ## SEEDS="1 2 3" OPS=N    for fuzz and soak: the sequences, and how many operations each has (20000)
 ## LOOK=N                 for fuzz and soak: look at the state after every N operations (2; 25)
 ## PEER=6.19.11           for bench: that kernel, too, which has the flag in C
-## RUST_VMA=y|n|stock     ours, ours switched off, or the untouched kernel (y)
-## DEBUG=1                a kernel with KASAN, lockdep and more
+## RUST_VMA=y|n|stock     for shell and kernel: ours, ours switched off, or the untouched kernel (y)
+## DEBUG=1                for run, shell and kernel: a kernel with KASAN, lockdep and more
 ## JOBS=N                 parallel jobs (processors + 1)
 ## KERNEL_TARBALL=FILE    the kernel source, instead of a download
 ## KSRC=FOLDER            an unpacked, untouched Linux 6.18.15 to copy
@@ -50,10 +50,10 @@ check: setup
 	@scripts/test host
 
 clean:
-	rm -rf $(foreach arch,x86_64 arm64 arm,$(BUILD)/$(arch) $(BUILD)/$(arch)-*) $(BUILD)/guest
+	@scripts/clean
 
-distclean: clean
-	rm -rf $(BUILD)/root $(BUILD)/root.* $(BUILD)/linux-* $(BUILD)/*.log
+distclean:
+	@scripts/clean all
 
 .PHONY: help setup kernel run fuzz bench shell test soak check clean distclean
 .NOTPARALLEL:

@@ -14,8 +14,18 @@ ROOT=$BUILD/root
 CACHE=${XDG_CACHE_HOME:-${HOME:?}/.cache}/rust-vma
 JOBS=${JOBS:-$(($(nproc) + 1))}
 KVERSION=6.18.15
+# The kernels whose source is known, by SHA-256
+declare -A CHECKSUMS=(
+	[6.18.15]=fdf4c4d487c95b17a41cb38003faef86669e532a44fe702eb31a3390b6a60cca
+	[6.19.11]=e19d838c34519b050dd48334c673b07f4089d56449b453e6d1d04460e0667fa6
+)
 export BUILD
 
+# make and the kernel's build know no names with blanks; make clean removes what is in BUILD.
+case $TOP:$BUILD in
+*[[:space:]]* | *:*:* | *:/) die "BUILD=$BUILD in $TOP: choose a folder below /, without blanks and colons in its name" ;;
+esac
+mkdir -p "$BUILD" 2>/dev/null || die "BUILD=$BUILD cannot be made; choose another folder"
 case $JOBS in
 *[!0-9]* | 0*) die "JOBS=$JOBS is not a number of jobs" ;;
 esac
@@ -36,6 +46,10 @@ case ${BUILDROOT:-} in
 '' | host) ;;
 *) die "BUILDROOT=$BUILDROOT is not known; leave it unset, or use BUILDROOT=host" ;;
 esac
+[ "${CHECKSUMS[${PEER:-$KVERSION}]:-}" ] || die "no checksum of Linux $PEER is known; use PEER=6.19.11"
+[[ ${SEEDS:-1} =~ ^[0-9]+(\ +[0-9]+)*$ ]] || die "SEEDS=$SEEDS are not numbers; use SEEDS=\"1 2 3\""
+[[ ${OPS:-1} =~ ^[1-9][0-9]*$ ]] || die "OPS=$OPS is not a number of operations"
+[[ ${LOOK:-1} =~ ^[1-9][0-9]*$ ]] || die "LOOK=$LOOK is not a number of operations"
 
 # step TEXT LOG COMMAND...: run a step of the build with its output in a log; $hint helps the user when it fails
 step() {
@@ -62,7 +76,10 @@ lock() {
 	local fd
 	mkdir -p "$(dirname "$1")"
 	exec {fd}>"$1"
-	flock "$fd"
+	if ! flock --nonblock "$fd"; then
+		echo "==> wait for another script to release $1" >&2
+		flock "$fd"
+	fi
 }
 
 # need_space MB DIRECTORY WHAT
@@ -96,11 +113,4 @@ tree_of() {
 # fuzz_difference SEED LOG LOG: the first line about SEED that only one of two logs of the fuzzer has
 fuzz_difference() {
 	diff <(grep "^seed $1 " "$2") <(grep "^seed $1 " "$3") | sed -n '/^[<>]/{s/^..//p;q}' || :
-}
-
-# need_numbers SEEDS OPS LOOK: check what the user chose for the fuzzer
-need_numbers() {
-	[[ $1 =~ ^[0-9]+(\ +[0-9]+)*$ ]] || die "SEEDS=$1 are not numbers; use SEEDS=\"1 2 3\""
-	[[ $2 =~ ^[1-9][0-9]*$ ]] || die "OPS=$2 is not a number of operations"
-	[[ $3 =~ ^[1-9][0-9]*$ ]] || die "LOOK=$3 is not a number of operations"
 }

@@ -39,6 +39,7 @@ impl Options {
         let mut matches = Command::new("guardmap")
             .version(env!("CARGO_PKG_VERSION"))
             .about("Print the guard regions of processes")
+            .override_usage("guardmap [OPTIONS] PID...\n       guardmap [OPTIONS] --all")
             .after_help(
                 "Only the mappings that show `gu` in /proc/PID/smaps are scanned; all of them where the \
                  kernel does not show it.",
@@ -269,19 +270,27 @@ fn run(options: &Options, out: &mut impl Write) -> io::Result<bool> {
         false => options.pids.clone(),
         true => processes()?,
     };
-    let mut failed = false;
+    let (mut failed, mut any) = (false, false);
     let mut reports = Vec::new();
     for pid in pids {
         match report(pid, shows_gu, options.compare) {
             Ok(report) if options.all && report.found.is_empty() => {}
-            Ok(report) if options.json => reports.push(as_json(&report)),
-            Ok(report) => print(out, &report)?,
+            Ok(report) => {
+                any = true;
+                match options.json {
+                    true => reports.push(as_json(&report)),
+                    false => print(out, &report)?,
+                }
+            }
             Err(e) if options.all && is_out_of_reach(&e) => {}
             Err(e) => {
                 failed = true;
                 eprintln!("guardmap: {}", explain(pid, &e));
             }
         }
+    }
+    if options.all && !any {
+        eprintln!("guardmap: no process has guards");
     }
     if options.json {
         writeln!(out, "{:#}", Value::Array(reports))?;
