@@ -349,8 +349,10 @@ impl<'e, V: Walkable> PresentEntry<'e, V> {
             let Place { ptep, pte, .. } = self.place;
             // SAFETY: By the type invariants the entry is locked, has the value but for the bits for use,
             // and maps a page of the folio, and the table has that many entries.
+            let (n, pte) = unsafe { batch(folio, ptep, pte, self.place.max()) };
             // INVARIANT: The function returns the number of entries that are as they must be.
-            (self.n, self.place.pte) = unsafe { batch(folio, ptep, pte, self.place.max()) };
+            self.n = n;
+            self.place.pte = pte;
         }
         self.n
     }
