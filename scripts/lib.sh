@@ -21,11 +21,17 @@ declare -A CHECKSUMS=(
 )
 export BUILD
 
-# make and the kernel's build know no names with blanks; make clean removes what is in BUILD.
+# make and the kernel's build know no names with blanks.
 case $TOP:$BUILD in
-*[[:space:]]* | *:*:* | *:/) die "BUILD=$BUILD in $TOP: choose a folder below /, without blanks and colons in its name" ;;
+*[[:space:]]* | *:*:*) die "BUILD=$BUILD in $TOP: choose a folder without blanks and colons in its name" ;;
 esac
-mkdir -p "$BUILD" 2>/dev/null || die "BUILD=$BUILD cannot be made; choose another folder"
+# make clean removes what is in the folder by common names, so that nothing else may be there.
+if [ ! -e "$BUILD/.rust-vma" ]; then
+	mkdir -p "$BUILD" 2>/dev/null || die "BUILD=$BUILD cannot be made; choose another folder"
+	[ "$BUILD" = "$TOP/build" ] || [ ! "$(ls -A "$BUILD")" ] ||
+		die "BUILD=$BUILD has other things in it; choose a folder that is new or empty"
+	touch "$BUILD/.rust-vma" || die "BUILD=$BUILD cannot be written to; choose another folder"
+fi
 case $JOBS in
 *[!0-9]* | 0*) die "JOBS=$JOBS is not a number of jobs" ;;
 esac

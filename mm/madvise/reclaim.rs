@@ -16,9 +16,9 @@ use kernel::{
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 use kernel::types::ARef;
 
-/// At pages that are at a multiple of this others may have the processor, and the page table.
+/// The addresses, in bytes, after which others may have the processor, and the page table.
 ///
-/// C: `SWAP_CLUSTER_MAX` pages.
+/// C: `SWAP_CLUSTER_MAX` entries.
 const BATCH_SIZE: usize = 32 * PAGE_SIZE;
 
 /// `MADV_COLD`: makes the memory in `range`, a part of `vma`, the first to be reclaimed.
@@ -141,7 +141,7 @@ impl<const PAGE_OUT: bool> Reclaim<PAGE_OUT> {
         mut entries: Entries<'t, VmaGather<'v>>,
         list: &mut Option<&mut IsolatedFolios<'_>>,
     ) {
-        let mut resumed_at = 0;
+        let mut check_at = table.range().start() + BATCH_SIZE;
         loop {
             let entry = match entries.next_entry() {
                 Some(Entry::Present(entry)) => entry,
@@ -149,15 +149,17 @@ impl<const PAGE_OUT: bool> Reclaim<PAGE_OUT> {
                 None => return,
             };
             let addr = entry.addr();
-            if addr % BATCH_SIZE == 0 && addr != resumed_at && need_resched() {
-                drop(entries);
-                cond_resched();
-                match table.lock(addr) {
-                    Some(relocked) => entries = relocked,
-                    None => return,
+            if addr >= check_at {
+                check_at = addr + BATCH_SIZE;
+                if need_resched() {
+                    drop(entries);
+                    cond_resched();
+                    match table.lock(addr) {
+                        Some(relocked) => entries = relocked,
+                        None => return,
+                    }
+                    continue;
                 }
-                resumed_at = addr;
-                continue;
             }
             let Some(folio) = entry.folio() else {
                 continue;

@@ -477,7 +477,12 @@ static void set_not_present(struct mm_struct *mm, unsigned long addr, pte_t *pte
 static void clean_hardware_words(pte_t *ptep, unsigned int nr)
 {
 #if defined(CONFIG_ARM) && !defined(CONFIG_ARM_LPAE)
-	clean_dcache_area(ptep + PTE_HWTABLE_PTRS, nr * sizeof(pte_t));
+	unsigned long start = (unsigned long)(ptep + PTE_HWTABLE_PTRS);
+	unsigned long end = start + nr * sizeof(pte_t);
+
+	/* It goes from line to line, and counts from where it begins. */
+	start = round_down(start, L1_CACHE_BYTES);
+	clean_dcache_area((void *)start, end - start);
 #endif
 }
 

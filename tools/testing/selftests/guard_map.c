@@ -175,7 +175,7 @@ TEST_F(guard_map, no_permission)
 {
 	static const char refused[] =
 		"guardmap: no permission to read process 1: it is of another user, or protected\n";
-	static const char none[] = "guardmap: no process has guards\n";
+	static const char none[] = "guardmap: no process that may be read has guards\n";
 	pid_t pid = fork();
 	int status;
 

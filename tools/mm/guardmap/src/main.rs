@@ -290,7 +290,7 @@ fn run(options: &Options, out: &mut impl Write) -> io::Result<bool> {
         }
     }
     if options.all && !any {
-        eprintln!("guardmap: no process has guards");
+        eprintln!("guardmap: no process that may be read has guards");
     }
     if options.json {
         writeln!(out, "{:#}", Value::Array(reports))?;
