@@ -114,6 +114,20 @@ fn what_cannot_be_split_is_passed_over() {
 }
 
 #[test]
+fn pages_of_a_file_of_others_are_not_split_off_to_be_written() {
+    for (file, advice, is_split) in [(0, PAGEOUT, true), (1, PAGEOUT, false), (1, COLD, true)] {
+        let world = World::of(Mapping::new(0, TABLE_PAGES, What::File(file, false)));
+        let folio = world.large_of_file(8, 4);
+        advise(&world, 10, 4, advice);
+        assert_eq!(
+            world.look().folios.contains_key(&folio.id()),
+            !is_split,
+            "advice {advice} on file {file}"
+        );
+    }
+}
+
+#[test]
 fn huge_pages_are_done_whole_or_split() {
     if !cfg!(CONFIG_TRANSPARENT_HUGEPAGE) {
         return;

@@ -181,7 +181,15 @@ impl World {
 
     /// Puts a large folio into empty anonymous memory, from a page on.
     pub fn large(&self, page: usize, n: usize) -> Folio {
-        let folio = Folio::new_anon(n);
+        self.map(page, Folio::new_anon(n), n)
+    }
+
+    /// The same with a folio of a file.
+    pub fn large_of_file(&self, page: usize, n: usize) -> Folio {
+        self.map(page, Folio::new_file(n), n)
+    }
+
+    fn map(&self, page: usize, folio: Folio, n: usize) -> Folio {
         for index in 0..n {
             self.place(
                 page + index,
