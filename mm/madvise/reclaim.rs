@@ -16,7 +16,7 @@ use kernel::{
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 use kernel::types::ARef;
 
-/// The addresses, in bytes, after which others may have the processor, and the page table.
+/// The bytes of addresses after which others may have the processor, and the page table.
 ///
 /// C: `SWAP_CLUSTER_MAX` entries.
 const BATCH_SIZE: usize = 32 * PAGE_SIZE;

@@ -436,12 +436,20 @@ unsigned int rust_helper_ptes_not_swapped(pte_t *ptep, unsigned int max)
  */
 
 /*
- * Whether an entry that is not present is a word in memory and no more. With two levels
- * of tables 32-bit ARM has a second word for the hardware, which is zero then, and stays
- * so. Compilers copy a pte_t that is a struct by way of the stack; so it is a number here.
+ * With two levels of tables 32-bit ARM has a second word for the hardware, which is zero
+ * where an entry is not present.
+ */
+#if defined(CONFIG_ARM) && !defined(CONFIG_ARM_LPAE)
+#define PTE_HAS_HARDWARE_WORD
+#endif
+
+/*
+ * Whether to replace one entry that is not present with another is to write a word and
+ * no more. Compilers copy a pte_t that is a struct by way of the stack; so it is a number
+ * here.
  */
 #if defined(CONFIG_ARM64) || (defined(CONFIG_X86_64) && !defined(CONFIG_PARAVIRT_XXL)) || \
-	(defined(CONFIG_ARM) && !defined(CONFIG_ARM_LPAE))
+	defined(PTE_HAS_HARDWARE_WORD)
 #define PTE_IS_WORD
 
 static pteval_t get_word(const pte_t *ptep)
@@ -476,7 +484,7 @@ static void set_not_present(struct mm_struct *mm, unsigned long addr, pte_t *pte
  */
 static void clean_hardware_words(pte_t *ptep, unsigned int nr)
 {
-#if defined(CONFIG_ARM) && !defined(CONFIG_ARM_LPAE)
+#ifdef PTE_HAS_HARDWARE_WORD
 	unsigned long start = (unsigned long)(ptep + PTE_HWTABLE_PTRS);
 	unsigned long end = start + nr * sizeof(pte_t);
 
@@ -557,7 +565,7 @@ void rust_helper_ptes_clear_guard(struct vm_area_struct *vma, unsigned long addr
  */
 int rust_helper_pte_alloc_guards(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
 {
-#if defined(PTE_IS_WORD) && !defined(CONFIG_ARM)
+#if defined(PTE_IS_WORD) && !defined(PTE_HAS_HARDWARE_WORD)
 	/* Every word is written below. */
 	pgtable_t table = __pte_alloc_one(mm, GFP_PGTABLE_USER & ~__GFP_ZERO);
 #else
