@@ -6,6 +6,8 @@
 #ifndef _LINUX_RUST_VMA_H
 #define _LINUX_RUST_VMA_H
 
+#include <linux/atomic.h>
+#include <linux/mm_types.h>
 #include <linux/types.h>
 
 struct iovec;
@@ -62,6 +64,20 @@ ssize_t vma_process_madvise(int pidfd, const struct iovec __user *vec, size_t vl
  */
 bool vma_needs_copy(struct vm_area_struct *dst_vma, struct vm_area_struct *src_vma);
 
+/**
+ * mm_guards_added() - note that page tables have got guard markers
+ * @mm: The address space.
+ *
+ * Whoever sees the same mm_struct::guard_seq before he removed all markers of a
+ * range and after he has locked out all who add some knows that there are none.
+ *
+ * Context: The lock under which the markers were added is still held.
+ */
+static inline void mm_guards_added(struct mm_struct *mm)
+{
+	atomic_long_fetch_inc_release(&mm->guard_seq);
+}
+
 /* Provided by Rust: fs_proc/smaps.rs. */
 
 /**
@@ -83,6 +99,10 @@ void show_smap_vma_flags(struct seq_file *m, struct vm_area_struct *vma);
  */
 void show_smap_guard(struct seq_file *m, struct vm_area_struct *vma, unsigned long size);
 #else
+static inline void mm_guards_added(struct mm_struct *mm)
+{
+}
+
 static inline void show_smap_guard(struct seq_file *m, struct vm_area_struct *vma,
 				   unsigned long size)
 {

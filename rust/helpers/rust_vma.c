@@ -25,6 +25,26 @@ void rust_helper_mmap_assert_write_locked(const struct mm_struct *mm)
 	mmap_assert_write_locked(mm);
 }
 
+void rust_helper_mmap_write_downgrade(struct mm_struct *mm)
+{
+	mmap_write_downgrade(mm);
+}
+
+/* Whether a writer waits for the VMA lock, or anyone for the mmap lock. */
+bool rust_helper_vma_lock_is_contended(struct vm_area_struct *vma)
+{
+#ifdef CONFIG_PER_VMA_LOCK
+	if (refcount_read(&vma->vm_refcnt) & VMA_LOCK_OFFSET)
+		return true;
+#endif
+	return mmap_lock_is_contended(vma->vm_mm);
+}
+
+unsigned long rust_helper_mm_guard_seq(struct mm_struct *mm)
+{
+	return atomic_long_read_acquire(&mm->guard_seq);
+}
+
 void rust_helper_vma_start_write(struct vm_area_struct *vma)
 {
 	vma_start_write(vma);
@@ -430,7 +450,7 @@ unsigned int rust_helper_ptes_not_swapped(pte_t *ptep, unsigned int max)
 }
 
 /*
- * Guards and empty entries, in runs. Neither is present: to replace one with the other
+ * Guards and vacant entries, in runs. Neither is present: to replace one with the other
  * changes no count of pages, and nothing that a TLB has. So this needs less than
  * set_pte_at(), which is made for all that an entry can be.
  */
@@ -494,8 +514,14 @@ static void clean_hardware_words(pte_t *ptep, unsigned int nr)
 #endif
 }
 
-/* How many entries from ptep on, of max, are empty. */
-unsigned int rust_helper_ptes_none(pte_t *ptep, unsigned int max)
+/* A marker may carry other bits, such as soft-dirty: ask the swap entry. */
+static bool pte_is_guard(pte_t pte)
+{
+	return is_pte_marker(pte) && is_guard_swp_entry(pte_to_swp_entry(pte));
+}
+
+/* How many entries from ptep on, of max, are empty, as far as that is seen in steps of 8. */
+static unsigned int ptes_none_by_8(pte_t *ptep, unsigned int max)
 {
 	unsigned int n = 0;
 
@@ -511,8 +537,35 @@ unsigned int rust_helper_ptes_none(pte_t *ptep, unsigned int max)
 			break;
 	}
 #endif
-	while (n < max && pte_none(ptep_get(ptep + n)))
-		n++;
+	return n;
+}
+
+/*
+ * How many entries from ptep on, of max, hold no memory: they are empty, or mark memory
+ * that is not there as protected from writes by userfaultfd.
+ */
+unsigned int rust_helper_ptes_vacant(pte_t *ptep, unsigned int max)
+{
+	unsigned int n;
+
+	for (n = ptes_none_by_8(ptep, max); n < max; n++) {
+		pte_t pte = ptep_get(ptep + n);
+
+		if (!pte_none(pte) && (!pte_marker_uffd_wp(pte) || pte_is_guard(pte)))
+			break;
+	}
+	return n;
+}
+
+/* How many entries from ptep on, of max, come before the first guard marker. */
+unsigned int rust_helper_ptes_not_guard(pte_t *ptep, unsigned int max)
+{
+	unsigned int n;
+
+	for (n = ptes_none_by_8(ptep, max); n < max; n++) {
+		if (pte_is_guard(ptep_get(ptep + n)))
+			break;
+	}
 	return n;
 }
 
@@ -534,13 +587,8 @@ unsigned int rust_helper_ptes_guard(pte_t *ptep, unsigned int max)
 			break;
 	}
 #endif
-	/* A marker may carry other bits, such as soft-dirty: ask the swap entry. */
-	for (; n < max; n++) {
-		pte_t pte = ptep_get(ptep + n);
-
-		if (!is_pte_marker(pte) || !is_guard_swp_entry(pte_to_swp_entry(pte)))
-			break;
-	}
+	while (n < max && pte_is_guard(ptep_get(ptep + n)))
+		n++;
 	return n;
 }
 
@@ -550,6 +598,7 @@ void rust_helper_ptes_install_guard(struct vm_area_struct *vma, unsigned long ad
 	set_not_present(vma->vm_mm, addr, ptep, make_pte_marker(PTE_MARKER_GUARD), nr);
 	clean_hardware_words(ptep, nr);
 	update_mmu_cache_range(NULL, vma, addr, ptep, nr);
+	mm_guards_added(vma->vm_mm);
 }
 
 void rust_helper_ptes_clear_guard(struct vm_area_struct *vma, unsigned long addr,
@@ -580,8 +629,10 @@ int rust_helper_pte_alloc_guards(struct mm_struct *mm, pmd_t *pmd, unsigned long
 	clean_hardware_words(ptep, PTRS_PER_PTE);
 	kunmap_local(ptep);
 	pmd_install(mm, pmd, &table);
-	if (!table)
+	if (!table) {
+		mm_guards_added(mm);
 		return 0;
+	}
 	pte_free(mm, table);
 	return -EAGAIN;
 }
