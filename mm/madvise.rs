@@ -8,9 +8,9 @@
 
 use kernel::{
     mm::{
-        fatal_signal_pending, plugged, restart_syscall, tlb::MmuGather, untag_current,
-        virt::VmaRef, AddressVector, LockMode, MmWithUser, MmapRead, MmapReadGuard, MmapWrite,
-        PageRange, VmFlags, VmaReadGuard,
+        fatal_signal_pending, file::VmaFile, page_table::GuardRemoval, plugged, restart_syscall,
+        tlb::MmuGather, untag_current, virt::VmaRef, AddressVector, LockMode, MmWithUser, MmapRead,
+        MmapReadGuard, MmapWrite, MmapWriteGuard, PageRange, VmFlags, VmaReadGuard,
     },
     prelude::*,
 };
@@ -32,7 +32,7 @@ mod split;
 mod tests;
 
 pub(crate) use behavior::Behavior;
-use behavior::{GuardWork, Row, VmaGuards, VmaRead, Work};
+use behavior::{Row, VmaRead, Work};
 
 /// Why advice could not be applied to a VMA.
 enum Failure {
@@ -40,6 +40,10 @@ enum Failure {
     Error(Error),
     /// Something stayed in the way. It must be tried again after the locks were released.
     Blocked,
+    /// The VMA must be announced as one that may have guards, under the mmap write lock.
+    Unannounced,
+    /// Others wait for the locks. The work goes on after they were released.
+    Contended,
 }
 
 impl From<Error> for Failure {
@@ -53,7 +57,7 @@ impl From<Error> for Failure {
 /// # Errors
 ///
 /// Those of [`PageRange::from_user`], in which case nothing was done; `EINTR` when a fatal signal
-/// ended the wait for the lock; `ENOMEM` when a part of the range is not mapped, although the rest
+/// ended the wait for the lock, or long work on guards; `ENOMEM` when a part of the range is not mapped, although the rest
 /// was processed; and those of the advice, which end the work at the VMA where they occur.
 ///
 /// C: `do_madvise()` of `mm/madvise.c`.
@@ -63,7 +67,7 @@ pub(crate) fn advise(mm: &MmWithUser, start: usize, len: usize, behavior: Behavi
     };
     with_locks(mm, behavior, |apply| apply(range, len)).map_err(|failure| match failure {
         Failure::Error(e) => e,
-        Failure::Blocked => restart_syscall(),
+        Failure::Blocked | Failure::Unannounced | Failure::Contended => restart_syscall(),
     })
 }
 
@@ -88,8 +92,8 @@ fn advise_vector(
             Err(Failure::Error(e)) => break Err(e),
             // A restart of the system call would do the first ranges again. So a range that was
             // blocked is tried again here, after the lock was free for a moment.
-            Err(Failure::Blocked) if fatal_signal_pending() => break Err(EINTR),
-            Err(Failure::Blocked) => {}
+            Err(_) if fatal_signal_pending() => break Err(EINTR),
+            Err(_) => {}
         }
     };
     match total - vector.remaining() {
@@ -166,7 +170,7 @@ fn with_locks(
         }
         Work::Guards(work) => {
             let mut guard = None;
-            body(&mut |range, _| work_on_guards(mm, &mut guard, range, row, work))
+            body(&mut |range, _| plugged(|| work(mm, &mut guard, range, row)))
         }
         Work::Flags(change) => {
             let mut guard = MmapWrite::lock(mm)?;
@@ -236,20 +240,69 @@ fn for_each_vma<L: LockMode, E: From<Error>>(
     range: PageRange,
     mut apply: impl FnMut(L::Vma<'_>, PageRange) -> Result<usize, E>,
 ) -> Result<(), E> {
-    let mut addr = range.start();
-    let mut has_hole = false;
-    while addr < range.end() {
-        let vma = L::find_vma(guard, addr).ok_or(ENOMEM)?;
-        has_hole |= addr < vma.start();
-        let Some(part) = range.clamp(vma.start().max(addr), vma.end()) else {
-            break;
-        };
-        addr = apply(vma, part)?;
+    let mut rest = Rest::new(range);
+    while let Some((vma, part)) = rest.next_vma::<L>(guard)? {
+        rest.addr = apply(vma, part)?;
     }
-    if has_hole {
-        return Err(ENOMEM.into());
+    Ok(rest.finish()?)
+}
+
+/// The rest of a range, in a walk over its VMAs that may release the locks in between.
+#[derive(Copy, Clone)]
+struct Rest {
+    range: PageRange,
+    /// Where it begins.
+    addr: usize,
+    /// Whether a part of the range before that is not mapped.
+    has_hole: bool,
+}
+
+impl Rest {
+    fn new(range: PageRange) -> Self {
+        Self {
+            range,
+            addr: range.start(),
+            has_hole: false,
+        }
     }
-    Ok(())
+
+    /// The part of the range that is behind; `None` before the first VMA.
+    fn done(&self) -> Option<PageRange> {
+        self.range.clamp(self.range.start(), self.addr)
+    }
+
+    /// The rest as a range; `None` at the end.
+    fn range(&self) -> Option<PageRange> {
+        self.range.clamp(self.addr, self.range.end())
+    }
+
+    /// The first VMA of the rest, with the part of the rest that lies in it; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` when nothing is mapped from here on.
+    fn next_vma<'g, L: LockMode>(
+        &mut self,
+        guard: &'g mut L::Guard<'_>,
+    ) -> Result<Option<(L::Vma<'g>, PageRange)>> {
+        if self.addr >= self.range.end() {
+            return Ok(None);
+        }
+        let vma = L::find_vma(guard, self.addr).ok_or(ENOMEM)?;
+        self.has_hole |= self.addr < vma.start();
+        let part = self.range.clamp(vma.start().max(self.addr), vma.end());
+        Ok(part.map(|part| (vma, part)))
+    }
+
+    /// # Errors
+    ///
+    /// `ENOMEM` when a part of the range is not mapped.
+    fn finish(&self) -> Result {
+        if self.has_hole {
+            return Err(ENOMEM);
+        }
+        Ok(())
+    }
 }
 
 /// As [`advise_each_vma`], but takes the read lock of the VMA alone if the range is in one VMA, and
@@ -267,20 +320,27 @@ fn advise_one_or_each_vma<'mm>(
             return plugged(|| Ok(apply(VmaRead::Vma(&vma), range).map(drop)?));
         }
     }
-    let guard = match guard {
-        Some(guard) => guard,
-        None => guard.insert(MmapRead::lock(mm)?),
-    };
-    advise_each_vma::<MmapRead>(guard, range, row, |vma, part| {
+    advise_each_vma::<MmapRead>(read_lock(mm, guard)?, range, row, |vma, part| {
         Ok(apply(VmaRead::Mmap(vma), part)?)
     })
+}
+
+/// Takes the mmap read lock, unless `guard` has it.
+fn read_lock<'a, 'mm>(
+    mm: &'mm MmWithUser,
+    guard: &'a mut Option<MmapReadGuard<'mm>>,
+) -> Result<&'a mut MmapReadGuard<'mm>> {
+    match guard {
+        Some(guard) => Ok(guard),
+        None => Ok(guard.insert(MmapRead::lock(mm)?)),
+    }
 }
 
 /// Takes the read lock of the VMA that `range` is in, without waiting. Returns it and the range
 /// without a tag; `None` when the range is not in one VMA of the current process.
 ///
 /// Userfaultfd is told of what is removed, and its answer is awaited without the mmap lock. So what
-/// it watches needs that lock.
+/// it watches needs that lock. So do the huge pages of DAX, which a zap may split.
 ///
 /// C: `try_vma_read_lock()` of `mm/madvise.c`.
 fn lock_one_vma(
@@ -293,59 +353,150 @@ fn lock_one_vma(
     let range = range.moved_to(untag_current(range.start())).ok_or(EINVAL)?;
     Ok(mm
         .lock_vma_under_rcu(range.start())
-        .filter(|vma| range.end() <= vma.end() && !vma.userfaultfd_armed())
+        .filter(|vma| {
+            let is_dax = vma.file().is_some_and(VmaFile::is_dax);
+            range.end() <= vma.end() && !vma.userfaultfd_armed() && !is_dax
+        })
         .map(|vma| (vma, range)))
 }
 
-/// Works on the guards in a range under the weakest lock that will do: where the flags of no VMA
-/// change, a read lock is enough, of the VMA if it is one. `read_guard` keeps the mmap read lock if it
-/// was taken; the write lock is not kept, as others wait for it.
-fn work_on_guards<'mm>(
+/// Installs guards in a range. `read_guard` keeps the mmap read lock if it was taken.
+///
+/// Each VMA must be announced before its first guard. The write locks are held for that only.
+fn install_guards<'mm>(
     mm: &'mm MmWithUser,
     read_guard: &mut Option<MmapReadGuard<'mm>>,
     range: PageRange,
     row: &Row,
-    work: GuardWork,
 ) -> Result<(), Failure> {
-    if read_guard.is_none() {
-        match lock_one_vma(mm, range)? {
-            Some((vma, range)) => {
-                if !(work.changes_flags)(&vma, range) {
-                    check_seal(&vma, row)?;
-                    return plugged(|| (work.apply)(VmaGuards::Read(&vma), range));
-                }
+    let mut rest = Rest::new(untagged(mm, read_guard, range)?);
+    loop {
+        match work_on_guards(mm, read_guard, &mut rest, row, guard::install) {
+            Err(Failure::Unannounced) => {
+                *read_guard = None;
+                let mut guard = MmapWrite::lock(mm)?;
+                announce_guards(&mut guard, rest, row)?;
+                *read_guard = Some(guard.downgrade());
             }
-            None => *read_guard = Some(MmapRead::lock(mm)?),
+            Err(Failure::Contended) if fatal_signal_pending() => return Err(EINTR.into()),
+            Err(Failure::Contended) => *read_guard = None,
+            result => return result,
         }
     }
-    if let Some(guard) = read_guard {
-        if !changes_any_flags(guard, range, work)? {
-            return advise_each_vma::<MmapRead>(guard, range, row, |vma, part| {
-                (work.apply)(VmaGuards::Read(&vma), part)?;
-                Ok(part.end())
-            });
-        }
-        *read_guard = None;
-    }
-    let mut guard = MmapWrite::lock(mm)?;
-    advise_each_vma::<MmapWrite>(&mut guard, range, row, |vma, part| {
-        (work.apply)(VmaGuards::Write(vma), part)?;
-        Ok(part.end())
-    })
 }
 
-/// Returns whether the flags of a VMA in `range` change.
-fn changes_any_flags(
-    guard: &mut MmapReadGuard<'_>,
+/// Announces guards in the VMAs of the rest of a range: in the first of them at least.
+///
+/// # Errors
+///
+/// Those of the first VMA. Errors of later VMAs are found again when their turn comes, after the
+/// work on those before them.
+fn announce_guards(guard: &mut MmapWriteGuard<'_>, mut rest: Rest, row: &Row) -> Result {
+    let first = rest.addr;
+    let mut announce = |rest: &mut Rest| -> Result<bool> {
+        let Some((vma, part)) = rest.next_vma::<MmapWrite>(guard)? else {
+            return Ok(false);
+        };
+        if rest.addr > first && vma.should_unlock() {
+            return Ok(false);
+        }
+        check_seal(&vma, row)?;
+        guard::announce(vma)?;
+        rest.addr = part.end();
+        Ok(true)
+    };
+    let mut goes_on = announce(&mut rest)?;
+    while goes_on {
+        goes_on = announce(&mut rest).unwrap_or(false);
+    }
+    Ok(())
+}
+
+/// Removes the guards in a range, and the flag of VMAs that lie wholly in it. `read_guard` keeps the
+/// mmap read lock if it was taken.
+///
+/// The write locks are held only to check that no guards were installed meanwhile.
+fn remove_guards<'mm>(
+    mm: &'mm MmWithUser,
+    read_guard: &mut Option<MmapReadGuard<'mm>>,
     range: PageRange,
-    work: GuardWork,
-) -> Result<bool> {
-    let range = untag::<MmapRead>(guard, range)?;
-    let mut any = false;
-    // Whether there are holes is asked later.
-    let _: Result = for_each_vma::<MmapRead, _>(guard, range, |vma, part| {
-        any |= (work.changes_flags)(&vma, part);
-        Ok(part.end())
-    });
-    Ok(any)
+    row: &Row,
+) -> Result<(), Failure> {
+    let range = untagged(mm, read_guard, range)?;
+    let mut rest = Rest::new(range);
+    let mut removal = GuardRemoval::new(mm);
+    let mut removes_all = false;
+    let result = loop {
+        let result = work_on_guards(mm, read_guard, &mut rest, row, |vma, part| {
+            removes_all |= guard::removes_all(vma, range);
+            guard::remove(&mut removal, vma, part)
+        });
+        match result {
+            Err(Failure::Contended) if fatal_signal_pending() => break Err(EINTR.into()),
+            Err(Failure::Contended) => *read_guard = None,
+            result => break result,
+        }
+    };
+    if let Some(done) = rest.done().filter(|_| removes_all) {
+        *read_guard = None;
+        let mut guard = MmapWrite::lock(mm)?;
+        let mut rest = Rest::new(done);
+        while let Ok(Some((vma, part))) = rest.next_vma::<MmapWrite>(&mut guard) {
+            if guard::removes_all(&vma, done) {
+                guard::retire(vma, &removal)?;
+            }
+            rest.addr = part.end();
+        }
+    }
+    result
+}
+
+/// Calls `work` under a read lock for each VMA in the rest of a range: that of the VMA, if the rest is
+/// in one VMA and `read_guard` is empty; else the mmap read lock, which `read_guard` keeps. `work`
+/// returns the end of the part that it was given; or where to go on, when the locks should be
+/// released.
+///
+/// # Errors
+///
+/// [`Failure::Contended`] when the locks should be released before the work goes on; `ENOMEM` when a
+/// part of the range is not mapped; and those of `work`.
+fn work_on_guards<'mm>(
+    mm: &'mm MmWithUser,
+    read_guard: &mut Option<MmapReadGuard<'mm>>,
+    rest: &mut Rest,
+    row: &Row,
+    mut work: impl FnMut(&VmaRef, PageRange) -> Result<usize, Failure>,
+) -> Result<(), Failure> {
+    let mut advance = |rest: &mut Rest, vma: &VmaRef, part: PageRange| {
+        check_seal(vma, row)?;
+        rest.addr = work(vma, part)?;
+        if rest.addr < part.end() {
+            return Err(Failure::Contended);
+        }
+        Ok(())
+    };
+    if let Some(range) = rest.range().filter(|_| read_guard.is_none()) {
+        if let Some((vma, part)) = lock_one_vma(mm, range)? {
+            advance(rest, &vma, part)?;
+            return Ok(rest.finish()?);
+        }
+    }
+    let guard = read_lock(mm, read_guard)?;
+    while let Some((vma, part)) = rest.next_vma::<MmapRead>(guard)? {
+        advance(rest, &vma, part)?;
+    }
+    Ok(rest.finish()?)
+}
+
+/// Removes the tag from the start of a range in `mm`. `read_guard` keeps the mmap read lock if it was
+/// taken, as it is for another process.
+fn untagged<'mm>(
+    mm: &'mm MmWithUser,
+    read_guard: &mut Option<MmapReadGuard<'mm>>,
+    range: PageRange,
+) -> Result<PageRange> {
+    if mm.is_current() {
+        return range.moved_to(untag_current(range.start())).ok_or(EINVAL);
+    }
+    untag::<MmapRead>(read_lock(mm, read_guard)?, range)
 }

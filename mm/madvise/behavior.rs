@@ -4,12 +4,12 @@
 
 #[cfg(CONFIG_MEMORY_FAILURE)]
 use super::poison;
-use super::{discard, files, flags, guard, populate, reclaim, Failure};
+use super::{discard, files, flags, install_guards, populate, reclaim, remove_guards, Failure};
 use core::ops::Deref;
 use kernel::{
     bindings,
     mm::{
-        tlb::MmuGather, virt::VmaRef, MmapReadGuard, PageRange, VmFlags, VmaMmapLocked,
+        tlb::MmuGather, virt::VmaRef, MmWithUser, MmapReadGuard, PageRange, VmFlags, VmaMmapLocked,
         VmaMmapRead, VmaMmapWrite, VmaReadGuard,
     },
     prelude::*,
@@ -30,9 +30,16 @@ pub(super) enum Work {
     /// The VMA read lock, or else the mmap read lock, which may be released meanwhile. The TLBs are
     /// flushed once, at the end of the call. Returns the address from which to go on.
     VmaRead(fn(VmaRead<'_>, PageRange, &mut MmuGather<'_>) -> Result<usize>),
-    /// The VMA read lock, or else the mmap read lock; where the flags of a VMA must change, the mmap
-    /// write lock.
-    Guards(GuardWork),
+    /// The VMA read lock, or else the mmap read lock, which is kept where it was taken; where the flags
+    /// of a VMA must change, the mmap write lock before or after.
+    Guards(
+        for<'mm> fn(
+            &'mm MmWithUser,
+            &mut Option<MmapReadGuard<'mm>>,
+            PageRange,
+            &Row,
+        ) -> Result<(), Failure>,
+    ),
     /// The mmap write lock, to change the flags of VMAs. Returns the new flags.
     Flags(fn(&VmaMmapWrite<'_>, PageRange) -> Result<VmFlags>),
 }
@@ -53,36 +60,6 @@ impl Deref for VmaRead<'_> {
         match self {
             Self::Vma(vma) => vma,
             Self::Mmap(vma) => vma,
-        }
-    }
-}
-
-/// What advice does with the guards of a VMA, and when that changes the flags of the VMA.
-#[derive(Copy, Clone)]
-pub(super) struct GuardWork {
-    /// Whether the flags of the VMA change when the range, a part of it, is worked on. May be called
-    /// under any lock of the VMA.
-    pub(super) changes_flags: fn(&VmaRef, PageRange) -> bool,
-    /// Does it.
-    pub(super) apply: fn(VmaGuards<'_>, PageRange) -> Result<(), Failure>,
-}
-
-/// A VMA whose guards are worked on, by the lock that is held.
-pub(super) enum VmaGuards<'g> {
-    /// A read lock, of the VMA or the mmap lock. The flags need not change.
-    Read(&'g VmaRef),
-    /// The mmap write lock.
-    Write(VmaMmapWrite<'g>),
-}
-
-impl Deref for VmaGuards<'_> {
-    type Target = VmaRef;
-
-    #[inline]
-    fn deref(&self) -> &VmaRef {
-        match self {
-            Self::Read(vma) => vma,
-            Self::Write(vma) => vma,
         }
     }
 }
@@ -233,7 +210,7 @@ behaviors! {
     #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
     Collapse = MADV_COLLAPSE: MmapReadReleased(populate::collapse) remote;
     /// Make each access fatal.
-    GuardInstall = MADV_GUARD_INSTALL: Guards(guard::INSTALL) discards;
+    GuardInstall = MADV_GUARD_INSTALL: Guards(install_guards) discards;
     /// Undo that.
-    GuardRemove = MADV_GUARD_REMOVE: Guards(guard::REMOVE);
+    GuardRemove = MADV_GUARD_REMOVE: Guards(remove_guards);
 }

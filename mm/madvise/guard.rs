@@ -3,68 +3,98 @@
 //! Guard regions: `MADV_GUARD_INSTALL` and `MADV_GUARD_REMOVE`.
 //!
 //! A guard is a marker in a page table entry that makes each access to the page fatal. It takes no
-//! VMA of its own. [`VmFlags::MAYBE_GUARD`] says that a VMA may have them. It is set under the mmap
-//! write lock and the VMA write lock before the first marker goes in. Where it is set already, a read
-//! lock is enough to install more. It is cleared under both write locks, too, when the guards of all of a
-//! VMA are taken away, so that there are none for certain.
+//! VMA of its own. [`VmFlags::MAYBE_GUARD`] says that a VMA may have them. [`announce`] sets it under
+//! the mmap write lock and the VMA write lock, before the first marker goes in. [`install`] and
+//! [`remove`] write and clear markers under a read lock, and return early when others wait for that
+//! lock. [`retire`] clears the flag under both write locks when all guards of the VMA were removed.
 
-use super::{
-    behavior::{GuardWork, VmaGuards},
-    Failure,
-};
+use super::Failure;
 use kernel::{
-    mm::page_table::{walk, HugePage, MissingTable, RemoveGuards, Run, Step, Table, Visitor},
-    mm::{cond_resched, virt::VmaRef, PageRange, VmFlags, VmaMaybeGuard},
+    mm::page_table::{
+        table_span, walk, GuardRemoval, HugePage, MissingTable, Run, Step, Table, Visitor,
+    },
+    mm::{cond_resched, virt::VmaRef, PageRange, VmFlags, VmaMaybeGuard, VmaMmapWrite},
     prelude::*,
 };
 
-/// `MADV_GUARD_INSTALL`.
-pub(super) const INSTALL: GuardWork = GuardWork {
-    changes_flags: |vma, _| vma.maybe_guard().is_none(),
-    apply: install,
-};
-
-/// `MADV_GUARD_REMOVE`.
-pub(super) const REMOVE: GuardWork = GuardWork {
-    changes_flags: removes_all,
-    apply: remove,
-};
-
-/// How often an install zaps what is in its way before it lets others have the locks.
+/// How often an install zaps a page that is in its way before it lets others have the locks.
 ///
-/// Under a read lock page faults can fill the range again. What a zap leaves in a file mapping is the
-/// write protection of userfaultfd, until that is taken away.
+/// Under a read lock page faults can fill the range again.
 const MAX_TRIES: usize = 3;
 
-/// Makes each access to `range`, a part of `vma`, fatal. Memory that is there is lost.
+/// How much memory an install zaps before it asks whether others wait for its locks, in bytes. This
+/// takes some hundred microseconds.
+const ZAP_SIZE: usize = 4 << 20;
+
+/// Checks that `vma` can be given guards.
 ///
 /// # Errors
 ///
-/// - `EINVAL` when the VMA is not ordinary memory, or is locked: what is locked must not be zapped.
-/// - `ENOMEM` when there is no memory for the anon_vma, and nothing is changed; or for a page table,
-///   and the flag is set and some of the markers are in place.
-///
-/// C: `madvise_guard_install()` of `mm/madvise.c`.
-fn install(vma: VmaGuards<'_>, range: PageRange) -> Result<(), Failure> {
-    if vma.vm_flags().intersects(VmFlags::LOCKED) {
-        return Err(EINVAL.into());
+/// `EINVAL` when the VMA is not ordinary memory, or is locked: what is locked must not be zapped.
+fn check_install(vma: &VmaRef) -> Result {
+    if !vma.is_ordinary() || vma.vm_flags().intersects(VmFlags::LOCKED) {
+        return Err(EINVAL);
     }
-    let vma = match vma {
-        VmaGuards::Read(vma) => vma.maybe_guard().ok_or(EINVAL)?,
-        VmaGuards::Write(vma) => vma.start_write().set_maybe_guard()?,
-    };
-
-    for _ in 0..MAX_TRIES {
-        if walk(&vma, range, &mut Install)?.is_continue() {
-            return Ok(());
-        }
-        // Leaves the markers that are there already.
-        vma.zap_page_range_single(range.start(), range.size());
-    }
-    Err(Failure::Blocked)
+    Ok(())
 }
 
-/// Takes the guards in `range`, a part of `vma`, away. Nothing else changes.
+/// Makes `vma` one that may have guards.
+///
+/// # Errors
+///
+/// `EINVAL` when it can have none; `ENOMEM` when there is no memory for the anon_vma. Nothing is
+/// changed then.
+pub(super) fn announce(vma: VmaMmapWrite<'_>) -> Result {
+    check_install(&vma)?;
+    if vma.maybe_guard().is_none() {
+        vma.start_write().set_maybe_guard()?;
+    }
+    Ok(())
+}
+
+/// Makes each access to `range`, a part of `vma`, fatal. Memory that is there is lost.
+///
+/// Returns the end of the range; or the address to go on from, when the locks should be released
+/// before that.
+///
+/// # Errors
+///
+/// - [`Failure::Unannounced`] when the VMA must be announced before.
+/// - [`Failure::Blocked`] when page faults fill a page again and again.
+/// - `EINVAL` when the VMA can have no guards.
+/// - `ENOMEM` when there is no memory for a page table. Some of the markers are in place.
+///
+/// C: `madvise_guard_install()` of `mm/madvise.c`.
+pub(super) fn install(vma: &VmaRef, range: PageRange) -> Result<usize, Failure> {
+    check_install(vma)?;
+    let vma = vma.maybe_guard().ok_or(Failure::Unannounced)?;
+    let (mut addr, mut tries) = (range.start(), 0);
+    while let Some(rest) = range.clamp(addr, range.end()) {
+        let mut visitor = Install {
+            start: addr,
+            stopped: Stopped::ForOthers(range.end()),
+        };
+        if walk(&vma, rest, &mut visitor)?.is_continue() {
+            break;
+        }
+        let in_way = match visitor.stopped {
+            Stopped::ForOthers(addr) => return Ok(addr),
+            Stopped::ByMemory(addr) => addr,
+        };
+        tries = if in_way == addr { tries + 1 } else { 1 };
+        if tries > MAX_TRIES {
+            return Err(Failure::Blocked);
+        }
+        addr = in_way;
+        // A huge page is zapped as a whole if it can be.
+        let zap_end = (addr.saturating_add(ZAP_SIZE) & !(table_span() - 1)).min(range.end());
+        // Leaves the markers that are there already.
+        vma.zap_page_range_single(addr, zap_end - addr);
+    }
+    Ok(range.end())
+}
+
+/// Removes the guards in `range`, a part of `vma`. Nothing else changes. Returns as [`install`] does.
 ///
 /// A locked VMA may have guards if it was locked after they were installed.
 ///
@@ -73,39 +103,78 @@ fn install(vma: VmaGuards<'_>, range: PageRange) -> Result<(), Failure> {
 /// `EINVAL` when the VMA is not ordinary memory.
 ///
 /// C: `madvise_guard_remove()` of `mm/madvise.c`.
-fn remove(vma: VmaGuards<'_>, range: PageRange) -> Result<(), Failure> {
+pub(super) fn remove(
+    removal: &mut GuardRemoval<'_>,
+    vma: &VmaRef,
+    range: PageRange,
+) -> Result<usize, Failure> {
     if !vma.is_ordinary() {
         return Err(EINVAL.into());
     }
-    match vma {
-        VmaGuards::Write(vma) if removes_all(&vma, range) => vma.start_write().remove_guards()?,
-        vma => walk(&*vma, range, &mut RemoveGuards).map(drop)?,
-    }
-    Ok(())
+    Ok(removal.remove(vma, range)?)
 }
 
 /// Whether none of the guards that `vma` may have is left when those of `range` are removed.
-fn removes_all(vma: &VmaRef, range: PageRange) -> bool {
-    range.start() == vma.start()
-        && range.end() == vma.end()
-        && vma.is_ordinary()
-        && vma.vm_flags().intersects(VmFlags::MAYBE_GUARD)
+pub(super) fn removes_all(vma: &VmaRef, range: PageRange) -> bool {
+    range.start() <= vma.start() && vma.end() <= range.end() && vma.has_maybe_guard()
 }
 
-/// Fills a range with markers, up to the first page that must be zapped before.
-struct Install;
+/// Makes `vma`, whose guards were removed, one that has none for certain. It stays one that may have
+/// some if others installed them meanwhile.
+///
+/// # Errors
+///
+/// None: such a VMA is ordinary memory.
+pub(super) fn retire(vma: VmaMmapWrite<'_>, removal: &GuardRemoval<'_>) -> Result {
+    vma.start_write().clear_maybe_guard(removal).map(drop)
+}
 
-impl Visitor<VmaMaybeGuard<'_>> for Install {
-    fn huge_pud(&mut self) -> Option<Step> {
-        Some(Step::Stop)
+/// Fills a range with markers.
+struct Install {
+    start: usize,
+    stopped: Stopped,
+}
+
+/// Why an install stopped, and where.
+enum Stopped {
+    /// There is memory, which must be zapped before.
+    ByMemory(usize),
+    /// The locks should be released.
+    ForOthers(usize),
+}
+
+impl Install {
+    /// Whether to stop before `range`. Something is done in each walk.
+    #[inline]
+    fn stops_for_others(&mut self, vma: &VmaRef, range: PageRange) -> bool {
+        let stops = range.start() > self.start && vma.should_unlock();
+        if stops {
+            self.stopped = Stopped::ForOthers(range.start());
+        }
+        stops
     }
 
-    fn huge(&mut self, _: &HugePage<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
-        Ok(Step::Stop)
+    #[inline]
+    fn stop_by_memory(&mut self, addr: usize) -> Step {
+        self.stopped = Stopped::ByMemory(addr);
+        Step::Stop
+    }
+}
+
+impl Visitor<VmaMaybeGuard<'_>> for Install {
+    fn huge_pud(&mut self, range: PageRange) -> Option<Step> {
+        Some(self.stop_by_memory(range.start()))
+    }
+
+    fn huge(&mut self, page: &HugePage<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
+        Ok(self.stop_by_memory(page.as_table().range().start()))
     }
 
     #[inline]
     fn missing(&mut self, table: &MissingTable<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
+        if self.stops_for_others(table.vma(), table.range()) {
+            return Ok(Step::Stop);
+        }
         let step = table.allocate_guards()?;
         cond_resched();
         Ok(step)
@@ -113,14 +182,17 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
 
     #[inline]
     fn table(&mut self, table: &Table<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
+        if self.stops_for_others(table.vma(), table.range()) {
+            return Ok(Step::Stop);
+        }
         let Some(mut entries) = table.lock(table.range().start()) else {
             return Ok(Step::Again);
         };
         while let Some(run) = entries.next_run() {
             match run {
-                Run::Empty(run) => run.install_guards(),
+                Run::Vacant(run) => run.install_guards(),
                 Run::Guards(_) => {}
-                Run::Other => return Ok(Step::Stop),
+                Run::Other(addr) => return Ok(self.stop_by_memory(addr)),
             }
         }
         drop(entries);

@@ -32,4 +32,15 @@ impl MmWithUser {
             )
         };
     }
+
+    /// Returns a number that changes whenever guard markers have come into the page tables.
+    ///
+    /// It changes before the lock of the VMA is released under which they came.
+    ///
+    /// C: `mm_guards_added()`.
+    #[inline]
+    pub(super) fn guard_seq(&self) -> usize {
+        // SAFETY: The address space is valid.
+        unsafe { bindings::mm_guard_seq(self.as_raw()) }
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
     task::Task,
     types::NotThreadSafe,
 };
-use core::{ops::Deref, ptr::NonNull};
+use core::{mem::ManuallyDrop, ops::Deref, ptr::NonNull};
 
 // These methods are safe to call even if `mm_users` is zero.
 impl Mm {
@@ -83,6 +83,24 @@ pub struct MmapWriteGuard<'a> {
     mm: &'a MmWithUser,
     // `mmap_write_lock_killable` and `mmap_write_unlock` must be called on the same thread.
     _nts: NotThreadSafe,
+}
+
+impl<'a> MmapWriteGuard<'a> {
+    /// Keeps the lock for reading only, and releases the VMA write locks. No writer comes in between.
+    ///
+    /// C: `mmap_write_downgrade()`.
+    #[inline]
+    pub fn downgrade(self) -> MmapReadGuard<'a> {
+        let mm = ManuallyDrop::new(self).mm;
+        // SAFETY: By the type invariants this thread holds the write lock, which is not released
+        // elsewhere, as the guard is not dropped.
+        unsafe { bindings::mmap_write_downgrade(mm.as_raw()) };
+        // INVARIANT: The write lock has become the read lock.
+        MmapReadGuard {
+            mm,
+            _nts: NotThreadSafe,
+        }
+    }
 }
 
 impl Drop for MmapWriteGuard<'_> {

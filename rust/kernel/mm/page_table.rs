@@ -25,11 +25,10 @@ mod guards;
 mod huge;
 
 pub use entry::{
-    EmptyRun, Entries, Entry, GuardRun, PoisonedEntry, PresentEntry, Run, SwappedEntry,
+    Entries, Entry, GuardRun, PoisonedEntry, PresentEntry, Run, SwappedEntry, VacantRun,
 };
-pub use guards::RemoveGuards;
-#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-pub(in crate::mm) use huge::huge_page_size;
+pub(in crate::mm) use guards::FindGuard;
+pub use guards::GuardRemoval;
 pub use huge::HugePage;
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 pub use huge::LockedHugePage;
@@ -100,9 +99,9 @@ pub trait Visitor<V: Walkable> {
     /// Any error ends the walk.
     fn huge(&mut self, page: &HugePage<'_, V>) -> Result<Step>;
 
-    /// Called for a huge page that a PUD maps. It is split unless this returns a step.
+    /// Called for the part of a huge page that a PUD maps. It is split unless this returns a step.
     #[inline]
-    fn huge_pud(&mut self) -> Option<Step> {
+    fn huge_pud(&mut self, _: PageRange) -> Option<Step> {
         None
     }
 
@@ -155,7 +154,7 @@ where
         // INVARIANT: `descend` found the entry for `part` in the page tables of `vma`.
         let step = match found {
             Found::Hole => Step::Next,
-            Found::HugePud(pud) => match visitor.huge_pud() {
+            Found::HugePud(pud) => match visitor.huge_pud(part) {
                 Some(step) => step,
                 None => split_huge_pud(bounds, pud, addr),
             },
@@ -309,6 +308,15 @@ unsafe fn skip(mut pmd: *mut bindings::pmd_t, mut addr: usize, end: usize) -> us
     addr
 }
 
+/// The address space that a page table of the lowest level is for, in bytes: a power of two.
+///
+/// C: `PMD_SIZE`.
+#[inline]
+pub fn table_span() -> usize {
+    // SAFETY: There are no requirements.
+    unsafe { bindings::pmd_size() }
+}
+
 /// A page table of the lowest level, as far as it lies in the range of the walk.
 ///
 /// # Invariants
@@ -342,7 +350,19 @@ impl<'a, V: Walkable> Table<'a, V> {
 /// Those of [`Table`]: when it was looked at, without a lock, the entry `pmd` was empty.
 pub struct MissingTable<'a, V>(Table<'a, V>);
 
-impl<V: Walkable> MissingTable<'_, V> {
+impl<'a, V: Walkable> MissingTable<'a, V> {
+    /// The addresses that the entries would be for.
+    #[inline]
+    pub fn range(&self) -> PageRange {
+        self.0.range
+    }
+
+    /// The VMA, in the state in which it is walked over.
+    #[inline]
+    pub fn vma(&self) -> &'a V {
+        self.0.vma
+    }
+
     /// Allocates the table. It is looked at next, or what a page fault has put there by then.
     ///
     /// # Errors
@@ -369,8 +389,7 @@ impl MissingTable<'_, VmaMaybeGuard<'_>> {
     /// `ENOMEM` when there is no memory.
     #[inline]
     pub fn allocate_guards(&self) -> Result<Step> {
-        // SAFETY: There are no requirements.
-        if self.0.range.size() != unsafe { bindings::pmd_size() } {
+        if self.0.range.size() != table_span() {
             return self.allocate();
         }
         // SAFETY: By the type invariants `pmd` is an entry of the VMA, of which a lock is held, and

@@ -154,7 +154,7 @@ impl VmaGather<'_> {
     pub fn change_to_huge_pages(&self) {
         // SAFETY: By the type invariants the collection is valid.
         // CAST: The size of a huge page fits.
-        unsafe { bindings::tlb_change_page_size(self.tlb, page_table::huge_page_size() as u32) };
+        unsafe { bindings::tlb_change_page_size(self.tlb, page_table::table_span() as u32) };
     }
 
     #[inline]

@@ -24,7 +24,10 @@
 use crate::{
     bindings,
     error::{code::EINVAL, Result},
-    mm::{file::VmaFile, virt::VmaRef, MmapReadGuard, PageRange, VmFlags},
+    mm::{
+        fatal_signal_pending, file::VmaFile, virt::VmaRef, MmWithUser, MmapReadGuard, PageRange,
+        VmFlags,
+    },
     page::PAGE_SHIFT,
 };
 use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
@@ -72,11 +75,28 @@ impl VmaRef {
             .intersects(VmFlags::SPECIAL.union(VmFlags::HUGETLB))
     }
 
+    /// Returns whether the VMA may hold guard regions. Without the flag there are none for certain.
+    #[inline]
+    pub fn has_maybe_guard(&self) -> bool {
+        self.vm_flags().intersects(VmFlags::MAYBE_GUARD)
+    }
+
+    /// Returns whether a thread that works for long under a lock of the VMA should release it soon:
+    /// others may wait for it, or a fatal signal is pending.
+    ///
+    /// C: `mmap_lock_is_contended()`, `fatal_signal_pending()`.
+    #[inline]
+    pub fn should_unlock(&self) -> bool {
+        // SAFETY: By the type invariants the VMA is valid, and so is its address space.
+        let is_contended = unsafe { bindings::vma_lock_is_contended(self.as_ptr()) };
+        is_contended || fatal_signal_pending()
+    }
+
     /// Returns the VMA as one to install guard markers in, if it is one already: if nothing in it
     /// must change before.
     #[inline]
     pub fn maybe_guard(&self) -> Option<VmaMaybeGuard<'_>> {
-        let ready = self.vm_flags().intersects(VmFlags::MAYBE_GUARD)
+        let ready = self.has_maybe_guard()
             && self.is_ordinary()
             && (self.has_anon_vma() || !self.is_anonymous());
         // SAFETY: It was just seen, and a lock of the VMA is held, under which only a VMA that is
@@ -148,13 +168,19 @@ impl VmaRef {
         })
     }
 
+    /// Returns whether the VMA is one of `mm`.
+    #[inline]
+    pub(super) fn is_of(&self, mm: &MmWithUser) -> bool {
+        self.mm().as_raw() == mm.as_raw()
+    }
+
     /// Checks that a range lies in the VMA.
     ///
     /// # Errors
     ///
     /// `EINVAL` when it does not.
     #[inline]
-    fn check_range(&self, range: PageRange) -> Result {
+    pub(super) fn check_range(&self, range: PageRange) -> Result {
         match self.start() <= range.start() && range.end() <= self.end() {
             true => Ok(()),
             false => Err(EINVAL),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The mmap write lock alone does not allow to take the guards and the flag away.
+//! The mmap write lock alone does not allow to take the flag away.
 //!
 //! error: E0599
 
-use kernel::mm::VmaMmapWrite;
+use kernel::mm::{page_table::GuardRemoval, VmaMmapWrite};
 
 /// Tries it.
-pub fn attempt(vma: VmaMmapWrite<'_>) {
-    let _ = vma.remove_guards();
+pub fn attempt(vma: VmaMmapWrite<'_>, removal: &GuardRemoval<'_>) {
+    let _ = vma.clear_maybe_guard(removal);
 }

@@ -82,7 +82,7 @@ impl<V: Walkable> Entries<'_, V> {
         self.taken = 0;
     }
 
-    /// The next entries that are alike; `None` at the end.
+    /// The next entries that are alike, as far as an install goes; `None` at the end.
     #[inline]
     pub fn next_run(&mut self) -> Option<Run<'_, V>> {
         self.advance();
@@ -91,11 +91,11 @@ impl<V: Walkable> Entries<'_, V> {
             return None;
         }
         // SAFETY: By the type invariants the table has that many entries from this on, and is locked.
-        let n = unsafe { bindings::ptes_none(self.ptep, max) };
+        let n = unsafe { bindings::ptes_vacant(self.ptep, max) };
         if n > 0 {
-            // INVARIANT: The function returns the number of entries that are empty.
+            // INVARIANT: The function returns the number of entries that hold no memory.
             // SAFETY: As above.
-            return Some(Run::Empty(EmptyRun(unsafe { self.take(n) })));
+            return Some(Run::Vacant(VacantRun(unsafe { self.take(n) })));
         }
         // SAFETY: As above.
         let n = unsafe { bindings::ptes_guard(self.ptep, max) };
@@ -106,7 +106,28 @@ impl<V: Walkable> Entries<'_, V> {
         }
         // SAFETY: The table has an entry here.
         unsafe { self.take(1) };
-        Some(Run::Other)
+        Some(Run::Other(self.addr))
+    }
+
+    /// The next guards in a row; `None` when there are none up to the end.
+    #[inline]
+    pub fn next_guards(&mut self) -> Option<GuardRun<'_, V>> {
+        self.advance();
+        // SAFETY: By the type invariants the table has that many entries from this on, and is locked.
+        let n = unsafe { bindings::ptes_not_guard(self.ptep, self.left()) };
+        // INVARIANT: The function returns no more than that.
+        // CAST: A number of entries fits.
+        self.taken = n as usize;
+        self.advance();
+        let max = self.left();
+        if max == 0 {
+            return None;
+        }
+        // SAFETY: As above.
+        let n = unsafe { bindings::ptes_guard(self.ptep, max) };
+        // INVARIANT: The function returns the number of entries that are guards.
+        // SAFETY: As above. The first entry is a guard, as the search ended there.
+        Some(GuardRun(unsafe { self.take(n) }))
     }
 
     /// The number of entries from `ptep` up to the end.
@@ -239,14 +260,14 @@ impl<V> Place<'_, V> {
     }
 }
 
-/// Entries in a row that are alike, as far as guards go.
+/// Entries in a row that are alike, as far as an install goes.
 pub enum Run<'e, V> {
-    /// Entries with nothing in them.
-    Empty(EmptyRun<'e, V>),
+    /// Entries that hold no memory.
+    Vacant(VacantRun<'e, V>),
     /// Entries with guard markers.
     Guards(GuardRun<'e, V>),
-    /// An entry with something else.
-    Other,
+    /// An entry that holds memory, or what is left of it, at this address.
+    Other(usize),
 }
 
 /// The place of entries in a row.
@@ -263,22 +284,22 @@ struct Places<'e, V> {
     _lock: PhantomData<&'e mut ()>,
 }
 
-/// Empty entries in a row.
+/// Entries in a row that hold no memory: empty ones, and markers of userfaultfd's write protection.
 ///
 /// # Invariants
 ///
-/// The entries are empty.
-pub struct EmptyRun<'e, V>(Places<'e, V>);
+/// No entry is present, is in swap, or stands for memory that was lost; none is a guard.
+pub struct VacantRun<'e, V>(Places<'e, V>);
 
-impl EmptyRun<'_, VmaMaybeGuard<'_>> {
+impl VacantRun<'_, VmaMaybeGuard<'_>> {
     /// Puts guard markers in, so that every access to the pages is fatal.
     #[inline]
     pub fn install_guards(self) {
         let Places {
             vma, addr, ptep, n, ..
         } = self.0;
-        // SAFETY: By the type invariants the entries are those of the VMA, are empty, so that nothing
-        // is lost, and are locked. The VMA has the flag that announces the markers.
+        // SAFETY: By the type invariants the entries are those of the VMA, hold no memory, so that
+        // nothing is lost, and are locked. The VMA has the flag that announces the markers.
         unsafe { bindings::ptes_install_guard(vma.as_ptr(), addr, ptep, n) };
     }
 }

@@ -1,20 +1,127 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The walk that takes guard markers away.
+//! Walks for guard markers: to remove them, and to check that there are none.
 
-use super::{HugePage, Run, Step, Table, Visitor};
+use super::{walk, HugePage, Step, Table, Visitor};
 use crate::{
-    error::Result,
-    mm::{cond_resched, virt::VmaRef},
+    error::{code::EINVAL, Result},
+    mm::{cond_resched, virt::VmaRef, MmWithUser, PageRange},
 };
 
-/// Clears the guard markers of a range. The walk does not end before the range does, and afterwards
-/// there are no markers in it but those that others installed meanwhile.
-pub struct RemoveGuards;
+/// The removal of the guards of a range, VMA by VMA. No lock is needed in between.
+///
+/// It can tell whether a marker may have come in behind it: each one that is written or moved
+/// changes `mm_struct::guard_seq`, under a lock of its VMA.
+///
+/// # Invariants
+///
+/// `start` and `end` are multiples of the page size. Each marker that was between them in the page
+/// tables of `mm` when its `guard_seq` was `seq` has been removed.
+pub struct GuardRemoval<'mm> {
+    mm: &'mm MmWithUser,
+    seq: usize,
+    start: usize,
+    end: usize,
+}
 
-impl Visitor<VmaRef> for RemoveGuards {
+impl<'mm> GuardRemoval<'mm> {
+    /// Begins a removal.
     #[inline]
-    fn huge_pud(&mut self) -> Option<Step> {
+    pub fn new(mm: &'mm MmWithUser) -> Self {
+        // INVARIANT: There is nothing in between.
+        Self {
+            mm,
+            seq: mm.guard_seq(),
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// Removes the guards in `part`, which must lie in `vma`. Nothing else changes.
+    ///
+    /// Returns the address behind the part, or that from which to go on when the locks of the VMA
+    /// should be released before ([`VmaRef::should_unlock`]).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the part does not lie in the VMA, or the VMA is one of hugetlb or of another
+    /// address space.
+    pub fn remove(&mut self, vma: &VmaRef, part: PageRange) -> Result<usize> {
+        vma.check_range(part)?;
+        if !vma.is_of(self.mm) {
+            return Err(EINVAL);
+        }
+        if part.start() != self.end {
+            // INVARIANT: There is nothing in between.
+            (self.start, self.end) = (part.start(), part.start());
+        }
+        let mut visitor = Remove {
+            start: part.start(),
+            stopped: part.end(),
+        };
+        if vma.has_maybe_guard() {
+            let _ = walk(vma, part, &mut visitor)?;
+        }
+        // INVARIANT: The walk removed the markers up to there. Without the flag there are none.
+        self.end = visitor.stopped;
+        Ok(self.end)
+    }
+
+    /// Returns whether `vma` has no guards for certain. `false` means that it may have some.
+    ///
+    /// The answer holds as long as nobody can install: while the VMA is locked for writing.
+    #[inline]
+    pub(in crate::mm) fn is_complete_for(&self, vma: &VmaRef) -> bool {
+        vma.is_of(self.mm)
+            && self.start <= vma.start()
+            && vma.end() <= self.end
+            && self.mm.guard_seq() == self.seq
+    }
+}
+
+/// Clears guard markers.
+struct Remove {
+    start: usize,
+    /// Where the walk ended.
+    stopped: usize,
+}
+
+impl Visitor<VmaRef> for Remove {
+    #[inline]
+    fn huge_pud(&mut self, _: PageRange) -> Option<Step> {
+        Some(Step::Next)
+    }
+
+    #[inline]
+    fn huge(&mut self, _: &HugePage<'_, VmaRef>) -> Result<Step> {
+        Ok(Step::Next)
+    }
+
+    #[inline]
+    fn table(&mut self, table: &Table<'_, VmaRef>) -> Result<Step> {
+        let start = table.range().start();
+        if start > self.start && table.vma().should_unlock() {
+            self.stopped = start;
+            return Ok(Step::Stop);
+        }
+        let Some(mut entries) = table.lock(start) else {
+            return Ok(Step::Again);
+        };
+        while let Some(guards) = entries.next_guards() {
+            guards.remove();
+        }
+        drop(entries);
+        cond_resched();
+        Ok(Step::Next)
+    }
+}
+
+/// Ends a walk at the first guard marker.
+pub(in crate::mm) struct FindGuard;
+
+impl Visitor<VmaRef> for FindGuard {
+    #[inline]
+    fn huge_pud(&mut self, _: PageRange) -> Option<Step> {
         Some(Step::Next)
     }
 
@@ -28,13 +135,9 @@ impl Visitor<VmaRef> for RemoveGuards {
         let Some(mut entries) = table.lock(table.range().start()) else {
             return Ok(Step::Again);
         };
-        while let Some(run) = entries.next_run() {
-            if let Run::Guards(run) = run {
-                run.remove();
-            }
-        }
+        let found = entries.next_guards().is_some();
         drop(entries);
         cond_resched();
-        Ok(Step::Next)
+        Ok(if found { Step::Stop } else { Step::Next })
     }
 }

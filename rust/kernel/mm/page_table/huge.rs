@@ -4,7 +4,7 @@
 
 use super::Table;
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-use super::Walkable;
+use super::{table_span, Walkable};
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 use crate::{
     bindings,
@@ -38,7 +38,7 @@ impl<V: Walkable> HugePage<'_, V> {
     /// Whether all of it lies in the range of the walk.
     #[inline]
     pub fn is_whole(&self) -> bool {
-        self.table.range.size() == huge_page_size()
+        self.table.range.size() == table_span()
     }
 
     /// Locks it; `None` when it is no huge page any more.
@@ -75,16 +75,6 @@ impl HugePage<'_, VmaGather<'_>> {
         // the VMA, whose huge pages have folios, as it is anonymous.
         unsafe { bindings::madvise_free_huge_pmd(vma.tlb(), vma.as_ptr(), pmd, start, end) }
     }
-}
-
-/// The size of a huge page, in bytes: what a PMD maps.
-///
-/// C: `PMD_SIZE`.
-#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-#[inline]
-pub(in crate::mm) fn huge_page_size() -> usize {
-    // SAFETY: There are no requirements.
-    unsafe { bindings::pmd_size() }
 }
 
 /// A huge page whose entry is locked. Nothing may sleep until it is dropped.

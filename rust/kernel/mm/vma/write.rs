@@ -7,7 +7,7 @@ use crate::{
     bindings,
     error::{code::EINVAL, from_err_ptr, to_result, Result},
     mm::{
-        page_table::{walk, RemoveGuards},
+        page_table::{walk, FindGuard, GuardRemoval},
         virt::VmaRef,
         PageRange, VmFlags,
     },
@@ -299,24 +299,30 @@ impl<'g> VmaWrite<'g> {
         Ok(unsafe { VmaMaybeGuard::new(self.vma) })
     }
 
-    /// Takes the guards of all of the VMA away, and then [`VmFlags::MAYBE_GUARD`].
+    /// Takes [`VmFlags::MAYBE_GUARD`] away, unless there are guards. Returns whether it is gone.
     ///
-    /// No one else installs meanwhile, as that needs a lock of the VMA.
+    /// Where `removal` cannot tell that no guard is left, because some were installed meanwhile, all
+    /// page tables of the VMA are looked at.
     ///
     /// # Errors
     ///
     /// `EINVAL` when the VMA is one of hugetlb.
     #[inline]
-    pub fn remove_guards(self) -> Result {
-        // INVARIANT: A VMA has whole pages, and at least one.
-        let range = PageRange::new(self.start(), self.end());
-        if walk::<VmaRef, _>(&self, range, &mut RemoveGuards)?.is_continue() {
-            // SAFETY: By the type invariants the VMA is valid and write-locked. The walk has come to
-            // its end, so that no marker is left, and whoever installs holds a lock of the VMA, which
-            // nobody else has.
+    pub fn clear_maybe_guard(self, removal: &GuardRemoval<'_>) -> Result<bool> {
+        let is_clear = removal.is_complete_for(&self) || self.has_no_guards()?;
+        if is_clear {
+            // SAFETY: By the type invariants the VMA is valid and write-locked. No marker is left, and
+            // whoever installs holds a lock of the VMA, which nobody else has.
             unsafe { bindings::vm_flags_clear(self.as_ptr(), VmFlags::MAYBE_GUARD.bits()) };
         }
-        Ok(())
+        Ok(is_clear)
+    }
+
+    /// Looks for guards in all page tables of the VMA.
+    fn has_no_guards(&self) -> Result<bool> {
+        // INVARIANT: A VMA has whole pages, and at least one.
+        let range = PageRange::new(self.start(), self.end());
+        Ok(walk::<VmaRef, _>(self, range, &mut FindGuard)?.is_continue())
     }
 }
 

@@ -75,6 +75,11 @@ impl MmWithUser {
     /// Takes note of the memory that is in use, for the maximum.
     pub fn update_hiwater_rss(&self) {}
 
+    /// A number that changes whenever guard markers have come into the page tables.
+    fn guard_seq(&self) -> usize {
+        self.with(|space| space.guard_seq)
+    }
+
     /// Counts `n` pages less in swap.
     pub fn uncount_swapped(&self, n: usize) {
         self.with(|space| {

@@ -71,6 +71,8 @@ pub struct Faults {
     pub reappear: VecDeque<bool>,
     /// What happens while the mmap lock is free, each time.
     pub unlocked: VecDeque<Interference>,
+    /// Whether another thread waits for a lock that is held for long, each time.
+    pub contended: VecDeque<bool>,
     /// Whether another thread waits for the processor, each time.
     pub resched: VecDeque<bool>,
     /// How many pages a populate does at most before it takes a break, each time.
@@ -92,6 +94,8 @@ pub struct Env {
     pub tag_mask: usize,
     /// What goes wrong.
     pub faults: Faults,
+    /// Whether another thread runs when a lock is released.
+    pub(crate) waited_for: bool,
     user: Vec<UserData>,
     events: Vec<Event>,
 }

@@ -234,7 +234,7 @@ impl Visitor<VmaMaybeGuard<'_>> for Racing {
         let mut entries = table.lock(table.range().start()).expect("a table");
         self.0.with(|space| space.vmas[0].flags = VmFlags::READ);
         while let Some(run) = entries.next_run() {
-            if let Run::Empty(run) = run {
+            if let Run::Vacant(run) = run {
                 run.install_guards();
             }
         }

@@ -50,7 +50,7 @@ impl MmWithUser {
         Some(VmaReadGuard {
             vma: VmaRef::new(self, &vma),
             lock,
-            _mm: self,
+            mm: self,
         })
     }
 
@@ -63,6 +63,15 @@ impl MmWithUser {
         let result = work();
         locks::acquire(lock);
         result
+    }
+}
+
+impl MmWithUser {
+    /// Lets others run who waited for a lock that was released.
+    fn let_others(&self) {
+        if model::with_env(|env| core::mem::take(&mut env.waited_for)) {
+            model::interfere(self);
+        }
     }
 }
 
@@ -123,6 +132,7 @@ impl MmapReadGuard<'_> {
 impl Drop for MmapReadGuard<'_> {
     fn drop(&mut self) {
         locks::release(Lock::MmapRead(self.mm.id()));
+        self.mm.let_others();
     }
 }
 
@@ -130,6 +140,16 @@ impl Drop for MmapReadGuard<'_> {
 #[must_use = "the lock is released as soon as the guard is dropped"]
 pub struct MmapWriteGuard<'a> {
     mm: &'a MmWithUser,
+}
+
+impl<'a> MmapWriteGuard<'a> {
+    /// Keeps the lock for reading only.
+    #[track_caller]
+    pub fn downgrade(self) -> MmapReadGuard<'a> {
+        let mm = self.mm;
+        drop(self);
+        mm.mmap_read_lock()
+    }
 }
 
 impl Drop for MmapWriteGuard<'_> {
@@ -142,7 +162,7 @@ impl Drop for MmapWriteGuard<'_> {
 pub struct VmaReadGuard<'a> {
     vma: VmaRef,
     lock: Lock,
-    _mm: &'a MmWithUser,
+    mm: &'a MmWithUser,
 }
 
 impl Deref for VmaReadGuard<'_> {
@@ -156,6 +176,7 @@ impl Deref for VmaReadGuard<'_> {
 impl Drop for VmaReadGuard<'_> {
     fn drop(&mut self) {
         locks::release(self.lock);
+        self.mm.let_others();
     }
 }
 

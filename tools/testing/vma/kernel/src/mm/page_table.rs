@@ -22,9 +22,10 @@ mod guards;
 mod huge;
 
 pub use entry::{
-    EmptyRun, Entries, Entry, GuardRun, PoisonedEntry, PresentEntry, Run, SwappedEntry,
+    Entries, Entry, GuardRun, PoisonedEntry, PresentEntry, Run, SwappedEntry, VacantRun,
 };
-pub use guards::RemoveGuards;
+pub(in crate::mm) use guards::FindGuard;
+pub use guards::GuardRemoval;
 pub use huge::HugePage;
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 pub use huge::LockedHugePage;
@@ -83,8 +84,8 @@ pub trait Visitor<V: Walkable> {
     /// Any error ends the walk.
     fn huge(&mut self, page: &HugePage<'_, V>) -> Result<Step>;
 
-    /// Called for a huge page that a PUD maps. It is split unless this returns a step.
-    fn huge_pud(&mut self) -> Option<Step> {
+    /// Called for the part of a huge page that a PUD maps. It is split unless this returns a step.
+    fn huge_pud(&mut self, _: PageRange) -> Option<Step> {
         None
     }
 
@@ -133,7 +134,7 @@ where
             range: PageRange::new(addr, next),
         };
         let step = match found {
-            Found::HugePud => visitor.huge_pud().unwrap_or_else(|| {
+            Found::HugePud => visitor.huge_pud(table.range).unwrap_or_else(|| {
                 bounds.space(|space| space.puds.retain(|pud| *pud != pud_base(addr)));
                 Step::Again
             }),
@@ -177,6 +178,11 @@ fn descend(vma: &VmaRef, addr: usize, end: usize) -> (Found, usize) {
     (vma.space(look), end.min(base + TABLE_SIZE))
 }
 
+/// The address space that a page table of the lowest level is for, in bytes.
+pub fn table_span() -> usize {
+    TABLE_SIZE
+}
+
 /// A page table of the lowest level, as far as it lies in the range of the walk.
 pub struct Table<'a, V> {
     vma: &'a V,
@@ -206,7 +212,17 @@ impl<'a, V: Walkable> Table<'a, V> {
 /// The place of a table that is missing.
 pub struct MissingTable<'a, V>(Table<'a, V>);
 
-impl<V: Walkable> MissingTable<'_, V> {
+impl<'a, V: Walkable> MissingTable<'a, V> {
+    /// The addresses that the entries would be for.
+    pub fn range(&self) -> PageRange {
+        self.0.range
+    }
+
+    /// The VMA, in the state in which it is walked over.
+    pub fn vma(&self) -> &'a V {
+        self.0.vma
+    }
+
     /// Allocates the table.
     ///
     /// # Errors

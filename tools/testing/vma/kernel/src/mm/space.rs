@@ -139,6 +139,8 @@ pub struct Space {
     pub entries: BTreeMap<usize, Pte>,
     /// The pages that are counted as in swap.
     pub swapped: usize,
+    /// Changes when guard markers have come into the page tables.
+    pub guard_seq: usize,
     /// Where a split was left although nothing differs, as there was no memory for the second one.
     pub scars: BTreeSet<usize>,
 }
@@ -269,8 +271,10 @@ impl Space {
             mapped.unmap(1);
         }
         if let Some(entry) = entry {
-            if let Pte::Page(mapped) = &entry {
-                mapped.map(1);
+            match &entry {
+                Pte::Page(mapped) => mapped.map(1),
+                Pte::Guard => self.guard_seq += 1,
+                _ => (),
             }
             self.entries.insert(addr, entry);
         }

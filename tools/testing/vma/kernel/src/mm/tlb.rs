@@ -94,7 +94,7 @@ impl MmuGather<'_> {
     #[track_caller]
     pub fn zap(&mut self, vma: &VmaRef, range: PageRange) -> Result {
         self.check(vma);
-        locks::might_sleep("to zap");
+        vma.require_lock_to_zap();
         let Some(range) = range.clamp(vma.start(), vma.end()) else {
             return Ok(());
         };

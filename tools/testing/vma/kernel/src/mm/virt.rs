@@ -3,6 +3,7 @@
 //! A VMA under any lock.
 
 use super::{
+    fatal_signal_pending,
     file::VmaFile,
     space::{Space, Vma},
     MmWithUser, PageRange, VmFlags, VmaMaybeGuard,
@@ -10,7 +11,8 @@ use super::{
 pub use crate::bindings::vm_flags_t;
 use crate::{
     error::{code::EINVAL, Result},
-    locks::{self, Token},
+    locks::{self, Lock, Token},
+    model::with_env,
     page::{PAGE_SHIFT, TABLE_SIZE},
 };
 
@@ -58,10 +60,33 @@ impl VmaRef {
         }
     }
 
+    /// Whether the VMA may hold guard regions.
+    #[track_caller]
+    pub fn has_maybe_guard(&self) -> bool {
+        self.vm_flags().intersects(VmFlags::MAYBE_GUARD)
+    }
+
+    /// Whether the locks should be released soon.
+    #[track_caller]
+    pub fn should_unlock(&self) -> bool {
+        self.require_lock();
+        let contended = with_env(|env| {
+            let contended = env.faults.contended.pop_front() == Some(true);
+            env.waited_for |= contended;
+            contended
+        });
+        contended || fatal_signal_pending()
+    }
+
+    /// Whether the VMA is one of `mm`.
+    pub(super) fn is_of(&self, mm: &MmWithUser) -> bool {
+        self.mm.id() == mm.id()
+    }
+
     /// The VMA as one to install guards in, if it is one already.
     #[track_caller]
     pub fn maybe_guard(&self) -> Option<VmaMaybeGuard<'_>> {
-        let ready = self.vm_flags().intersects(VmFlags::MAYBE_GUARD)
+        let ready = self.has_maybe_guard()
             && self.is_ordinary()
             && (self.has_anon_vma() || !self.is_anonymous());
         ready.then(|| VmaMaybeGuard::new(self))
@@ -130,15 +155,25 @@ impl VmaRef {
         if overflow || address < self.start() || self.end() < end {
             return;
         }
-        locks::might_sleep("to zap");
+        self.require_lock_to_zap();
         super::tlb::assert_no_gather();
         self.space(|space| space.zap(address, end, false));
-        let reappears = crate::model::with_env(|env| env.faults.reappear.pop_front());
+        let reappears = with_env(|env| env.faults.reappear.pop_front());
         if reappears == Some(true) {
-            self.space(|space| {
-                if !matches!(space.entries.get(&address), Some(super::space::Pte::Guard)) {
-                    space.install(address, super::space::Pte::UffdWp);
-                }
+            self.mm.touch(address, true);
+        }
+    }
+
+    /// Panics unless the VMA can be zapped. A huge page of DAX may have to be split, for which C wants the
+    /// mmap lock.
+    #[track_caller]
+    pub(super) fn require_lock_to_zap(&self) {
+        locks::might_sleep("to zap");
+        if self.file().is_some_and(VmaFile::is_dax) {
+            let mm = self.mm.id();
+            let locked = [Lock::MmapRead(mm), Lock::MmapWrite(mm)].map(locks::holds);
+            locks::require(locked.contains(&true), || {
+                "a huge page of DAX may be split under a VMA lock".into()
             });
         }
     }

@@ -4,7 +4,7 @@
 
 use super::{
     mmap_lock::{MmapReadGuard, MmapWriteGuard},
-    page_table::{walk, RemoveGuards},
+    page_table::{walk, FindGuard, GuardRemoval},
     space::{merge::Attributes, Vma},
     virt::VmaRef,
     MmWithUser, PageRange, VmFlags,
@@ -296,18 +296,20 @@ impl<'g> VmaWrite<'g> {
         Ok(VmaMaybeGuard::new(&self))
     }
 
-    /// Takes the guards of all of the VMA away, and then the flag.
+    /// Takes the flag away, unless there are guards. Returns whether it is gone.
     ///
     /// # Errors
     ///
     /// `EINVAL` when the VMA is one of hugetlb.
     #[track_caller]
-    pub fn remove_guards(self) -> Result {
+    pub fn clear_maybe_guard(self, removal: &GuardRemoval<'_>) -> Result<bool> {
         let range = PageRange::new(self.start(), self.end());
-        if walk::<VmaRef, _>(&self, range, &mut RemoveGuards)?.is_continue() {
+        let is_clear = removal.is_complete_for(&self)
+            || walk::<VmaRef, _>(&self, range, &mut FindGuard)?.is_continue();
+        if is_clear {
             self.space(|space| space.clear_flags(self.id(), VmFlags::MAYBE_GUARD));
         }
-        Ok(())
+        Ok(is_clear)
     }
 }
 

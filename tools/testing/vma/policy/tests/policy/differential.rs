@@ -101,14 +101,6 @@ fn compare(world: &World, call: &Call, how: &Circumstances) {
     model::with_env(|env| {
         env.tag_mask = TAG_MASK;
         env.faults.kill_waiting = how.killed.then_some(0);
-        // Whoever is blocked for ever is killed at last.
-        env.faults.signal_after = match call {
-            Call::Process {
-                advice: crate::oracle::number::GUARD_INSTALL,
-                ..
-            } => Some(2),
-            _ => None,
-        };
         env.faults.resched = how.resched.iter().copied().collect();
     });
     let mut oracle = Oracle {

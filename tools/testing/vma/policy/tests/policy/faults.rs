@@ -23,6 +23,7 @@ struct Trouble {
     signal_after: usize,
     vanish: Vec<bool>,
     reappear: Vec<bool>,
+    contended: Vec<bool>,
     meanwhile: Vec<Setup>,
     populate: Vec<usize>,
 }
@@ -33,10 +34,11 @@ prop_compose! {
         signal_after in 0..6usize,
         vanish in prop::collection::vec(any::<bool>(), 0..6),
         reappear in prop::collection::vec(any::<bool>(), 0..8),
+        contended in prop::collection::vec(any::<bool>(), 0..6),
         meanwhile in prop::collection::vec(operation::setup(), 0..3),
         populate in prop::collection::vec(1..5usize, 0..3),
     ) -> Trouble {
-        Trouble { fail_alloc, signal_after, vanish, reappear, meanwhile, populate }
+        Trouble { fail_alloc, signal_after, vanish, reappear, contended, meanwhile, populate }
     }
 }
 
@@ -57,6 +59,7 @@ impl Trouble {
             env.faults.signal_after = Some(self.signal_after);
             env.faults.vanish.extend(&self.vanish);
             env.faults.reappear.extend(&self.reappear);
+            env.faults.contended.extend(&self.contended);
             env.faults.unlocked.extend(meanwhile);
             env.faults
                 .populate

@@ -9,7 +9,7 @@ use crate::{
 use kernel::{
     error::code::*,
     mm::{
-        space::{Mapped, Pte, Touch},
+        space::{Mapped, Pte, Space, Touch},
         VmFlags,
     },
     model::{self, Event, UserData},
@@ -53,11 +53,10 @@ fn files_need_no_anon_vma() {
 
 #[test]
 fn what_appears_again_is_zapped_once_more() {
-    for (appears, result) in [(1, Ok(())), (2, Err(ERESTARTNOINTR))] {
+    for (appears, result) in [(2, Ok(())), (3, Err(ERESTARTNOINTR))] {
         let world = anonymous();
         world.mm.touch(at(5), true);
         model::with_env(|env| env.faults.reappear.extend((0..appears).map(|_| true)));
-        // Markers of anonymous memory do not stay, so that each zap makes room.
         assert_eq!(install(&world, 5, 1), result, "{appears} times");
         let restarts = model::take_events().contains(&Event::Restart);
         assert_eq!(restarts, result.is_err());
@@ -111,21 +110,162 @@ fn a_signal_ends_a_vector_that_is_blocked() {
 #[test]
 fn a_blocked_vector_can_be_killed_as_it_waits_again() {
     let world = anonymous();
-    // Two mappings, of which the second does not get the flag in the first pass.
-    let second = policy::madvise(&world.mm, at(6), 9 * PAGE_SIZE, DONTDUMP);
-    assert_eq!(second, Ok(()));
     world.mm.touch(at(5), true);
+    // Somebody takes the flag away while the locks are free.
     model::with_env(|env| {
         env.pidfds.insert(1, Ok(Ok(world.mm.clone())));
-        env.faults.reappear.extend([true; 3]);
+        env.faults.contended.extend([true]);
+        env.faults.unlocked.push_back(Box::new(|mm| {
+            mm.with(forget_guards);
+        }));
         env.faults.kill_waiting = Some(1);
     });
-    let ptr = model::with_env(|env| env.put(UserData::Vector(vec![(at(5), 2 * PAGE_SIZE)])));
+    let range = (at(5), TABLE_PAGES * PAGE_SIZE);
+    let ptr = model::with_env(|env| env.put(UserData::Vector(vec![range])));
     assert_eq!(
         policy::process_madvise(1, ptr, 1, GUARD_INSTALL, 0),
         Err(EINTR)
     );
     assert!(!world.flags(6).intersects(VmFlags::MAYBE_GUARD));
+}
+
+/// Takes all guards of the first mapping away, and its flag.
+fn forget_guards(space: &mut Space) {
+    let guards: Vec<usize> = space.guards().collect();
+    guards.into_iter().for_each(|addr| space.forget(addr));
+    space.vmas[0].flags = space.vmas[0].flags - VmFlags::MAYBE_GUARD;
+}
+
+/// Lets somebody wait for the locks at the next page table.
+fn wait_once(meanwhile: impl FnOnce(&kernel::mm::MmWithUser) + 'static) {
+    model::with_env(|env| {
+        env.faults.contended.push_back(true);
+        env.faults.unlocked.push_back(Box::new(meanwhile));
+    });
+}
+
+fn large() -> World {
+    World::of(Mapping::new(0, 3 * TABLE_PAGES, What::Anonymous))
+}
+
+#[test]
+fn others_get_the_locks_and_the_work_goes_on() {
+    for advice in [GUARD_INSTALL, GUARD_REMOVE] {
+        let world = large();
+        if advice == GUARD_REMOVE {
+            assert_eq!(install(&world, 0, 3 * TABLE_PAGES), Ok(()));
+        }
+        let guards = std::rc::Rc::new(std::cell::Cell::new(0));
+        for _ in 0..2 {
+            let seen = guards.clone();
+            wait_once(move |mm| seen.set(mm.with(|space| space.guards().count())));
+        }
+        let range = (at(0), 3 * TABLE_PAGES * PAGE_SIZE);
+        assert_eq!(policy::madvise(&world.mm, range.0, range.1, advice), Ok(()));
+        let (then, end) = match advice {
+            GUARD_INSTALL => (2, 3),
+            _ => (1, 0),
+        };
+        assert_eq!(guards.get(), then * TABLE_PAGES);
+        assert_eq!(world.guards().len(), end * TABLE_PAGES);
+        check(&world.mm);
+    }
+}
+
+#[test]
+fn a_flag_that_goes_while_the_locks_are_free_is_set_again() {
+    let world = large();
+    wait_once(|mm| mm.with(forget_guards));
+    assert_eq!(install(&world, 0, 3 * TABLE_PAGES), Ok(()));
+    assert!(world.flags(0).intersects(VmFlags::MAYBE_GUARD));
+    assert_eq!(world.guards().len(), 2 * TABLE_PAGES);
+    check(&world.mm);
+}
+
+#[test]
+fn a_signal_ends_a_long_call_at_the_next_table() {
+    for advice in [GUARD_INSTALL, GUARD_REMOVE] {
+        let world = large();
+        if advice == GUARD_REMOVE {
+            assert_eq!(install(&world, 0, 3 * TABLE_PAGES), Ok(()));
+        }
+        model::with_env(|env| env.faults.signal_after = Some(0));
+        let range = (at(0), 3 * TABLE_PAGES * PAGE_SIZE);
+        let result = policy::madvise(&world.mm, range.0, range.1, advice);
+        assert_eq!(result, Err(EINTR));
+        let left = match advice {
+            GUARD_INSTALL => 1,
+            _ => 2,
+        };
+        assert_eq!(world.guards().len(), left * TABLE_PAGES);
+        assert!(world.flags(0).intersects(VmFlags::MAYBE_GUARD));
+        check(&world.mm);
+    }
+}
+
+#[test]
+fn a_guard_that_comes_behind_a_removal_keeps_the_flag() {
+    let world = large();
+    assert_eq!(install(&world, 0, 3 * TABLE_PAGES), Ok(()));
+    wait_once(|mm| {
+        mm.with(|space| space.install(at(7), Pte::Guard));
+    });
+    let range = (at(0), 3 * TABLE_PAGES * PAGE_SIZE);
+    let remove = || policy::madvise(&world.mm, range.0, range.1, GUARD_REMOVE);
+    assert_eq!(remove(), Ok(()));
+    assert_eq!(world.guards(), [7]);
+    check(&world.mm);
+    // One that comes to another mapping does not.
+    world.mmap(Mapping::new(4 * TABLE_PAGES, 9, What::Anonymous));
+    assert_eq!(install(&world, 4 * TABLE_PAGES, 1), Ok(()));
+    wait_once(|mm| {
+        mm.with(|space| space.install(at(4 * TABLE_PAGES + 1), Pte::Guard));
+    });
+    assert_eq!(remove(), Ok(()));
+    assert!(!world.flags(0).intersects(VmFlags::MAYBE_GUARD));
+    check(&world.mm);
+}
+
+#[test]
+fn a_guard_takes_the_place_of_write_protection() {
+    for what in [What::Anonymous, What::File(0, false), What::File(2, true)] {
+        let world = World::of(Mapping::new(0, 20, what));
+        for page in [3, 5, 6] {
+            world.place(page, Pte::UffdWp);
+        }
+        assert_eq!(install(&world, 2, 6), Ok(()));
+        assert_eq!(world.guards(), [2, 3, 4, 5, 6, 7], "{what:?}");
+        check(&world.mm);
+    }
+}
+
+#[test]
+fn a_refusal_needs_no_write_lock() {
+    let world = anonymous();
+    world.mmap(Mapping::new(200, 20, What::Driver(VmFlags::PFNMAP)));
+    world.mm.with(|space| {
+        space.change(at(0), at(100), |vma| {
+            vma.flags = vma.flags | VmFlags::LOCKED
+        });
+    });
+    model::with_env(|env| env.faults.kill_waiting = Some(0));
+    for page in [0, 210] {
+        assert_eq!(install(&world, page, 4), Err(EINVAL));
+    }
+    // Nor does a removal where there is no flag, or of a part.
+    let remove = || policy::madvise(&world.mm, at(0), 200 * PAGE_SIZE, GUARD_REMOVE);
+    assert_eq!(remove(), Ok(()));
+}
+
+#[test]
+fn huge_pages_of_dax_need_the_mmap_lock() {
+    let world = World::of(Mapping::new(0, 20, What::File(4, true)));
+    for advice in [GUARD_INSTALL, DONTNEED, GUARD_INSTALL] {
+        world.mmap(Mapping::new(5, 3, What::File(4, true)));
+        world.mm.touch(at(6), false);
+        // The model knows the rule.
+        assert_eq!(policy::madvise(&world.mm, at(6), PAGE_SIZE, advice), Ok(()));
+    }
 }
 
 #[test]
@@ -284,7 +424,8 @@ fn to_take_the_flag_away_the_write_lock_is_waited_for() {
     let remove = |n: usize| policy::madvise(&world.mm, at(0), n * PAGE_SIZE, GUARD_REMOVE);
     assert_eq!(remove(2), Ok(()));
     assert_eq!(remove(200), Err(EINTR));
-    assert_eq!(world.guards(), [2]);
+    assert_eq!(world.guards(), []);
+    assert!(world.flags(0).intersects(VmFlags::MAYBE_GUARD));
 }
 
 #[test]

@@ -150,15 +150,10 @@ impl Oracle {
         if self.killed && writes(advice) {
             return Err(EINTR);
         }
-        let result = self.one_range(start, len, advice);
-        if result == Err(ERESTARTNOINTR) {
-            self.events.push(Event::Restart);
-        }
-        result
+        self.one_range(start, len, advice)
     }
 
-    /// `process_madvise()` with a vector and a process that can be had. A signal is pending for those
-    /// that are blocked.
+    /// `process_madvise()` with a vector and a process that can be had.
     pub fn process_madvise(
         &mut self,
         vector: &[(usize, usize)],
@@ -199,7 +194,6 @@ impl Oracle {
             match result {
                 Ok(()) => done += len,
                 Err(_) if done > 0 => return Ok(done),
-                Err(ERESTARTNOINTR) => return Err(EINTR),
                 Err(e) => return Err(e),
             }
         }
@@ -239,14 +233,9 @@ impl Oracle {
         }
         let start = start & !self.tag_mask;
         let end = start + ((len + PAGE_SIZE - 1) & PAGE_MASK);
-        if self.killed
-            && (advice == GUARD_INSTALL && self.must_change_for_guards(start, end)
-                || advice == GUARD_REMOVE && self.loses_all_guards(start, end))
-        {
-            return Err(EINTR);
-        }
         let result = match advice {
             POPULATE_READ | POPULATE_WRITE => self.populate(start, end, advice == POPULATE_WRITE),
+            GUARD_REMOVE => self.remove_guards(start, end),
             _ => self.each_vma(start, end, |oracle, vma, start, end| {
                 oracle.one_vma(vma, start, end, advice)
             }),
@@ -255,31 +244,16 @@ impl Oracle {
         result
     }
 
-    /// The mappings of the pages of a range.
-    fn mappings(&self, start: usize, end: usize) -> impl Iterator<Item = &Vma> {
-        (start.max(at(0))..end)
-            .step_by(PAGE_SIZE)
-            .map_while(|addr| self.view.page(addr))
-            .filter_map(|page| page.vma.as_ref())
-    }
-
-    /// Whether a mapping in a range must change before it can have guards.
-    fn must_change_for_guards(&self, start: usize, end: usize) -> bool {
-        self.mappings(start, end).any(|vma| {
-            !vma.flags.intersects(VmFlags::MAYBE_GUARD)
-                || vma.flags.intersects(VmFlags::SPECIAL | VmFlags::HUGETLB)
-                || (!vma.has_ops && vma.anon_vma.is_none())
-        })
-    }
-
-    /// Whether all of a mapping that may have guards is in a range.
-    fn loses_all_guards(&self, start: usize, end: usize) -> bool {
-        self.mappings(start, end).any(|vma| {
-            start <= vma.start
-                && vma.end <= end
-                && vma.flags.intersects(VmFlags::MAYBE_GUARD)
-                && Self::is_guardable(vma)
-        })
+    /// The flag goes with the guards of all of a mapping, also when others behind it cannot have guards.
+    fn remove_guards(&mut self, start: usize, end: usize) -> Outcome {
+        let mut done = start;
+        let result = self.each_vma(start, end, |oracle, vma, start, end| {
+            oracle.uninstall(vma, start, end)?;
+            done = end;
+            Ok(())
+        });
+        self.forget_guards(start, done)?;
+        result
     }
 
     /// Does something to each mapping in a range. A hole is an error at the end only.
@@ -348,7 +322,6 @@ impl Oracle {
                 Ok(())
             }
             GUARD_INSTALL => self.install(vma, start, end),
-            GUARD_REMOVE => self.uninstall(vma, start, end),
             _ => self.change_flags(vma, start, end, advice),
         }
     }

@@ -96,32 +96,49 @@ impl<V: Walkable> Entries<'_, V> {
         self.next = (self.next + n.saturating_sub(1)).min(self.pages.len());
     }
 
-    /// The next entries that are alike; `None` at the end.
-    pub fn next_run(&mut self) -> Option<Run<'_, V>> {
-        let addr = self.addr();
-        let rest = self
-            .pages
-            .get(self.next..)
-            .filter(|rest| !rest.is_empty())?;
-        let run = |wanted: fn(&Option<Pte>) -> bool| {
-            rest.iter().take_while(|entry| wanted(entry)).count()
-        };
-        let n = match &rest[0] {
-            None => run(Option::is_none),
-            Some(Pte::Guard) => run(|entry| matches!(entry, Some(Pte::Guard))),
-            Some(_) => 1,
-        };
+    /// The number of entries like these from the next on.
+    fn run(&self, wanted: fn(&Option<Pte>) -> bool) -> usize {
+        let rest = self.pages.get(self.next..).unwrap_or_default();
+        rest.iter().take_while(|entry| wanted(entry)).count()
+    }
+
+    /// Takes the `n` entries from the next on.
+    fn take(&mut self, n: usize) -> Place<'_, V> {
+        let (addr, first) = (self.addr(), self.next);
         self.next += n;
-        let place = Place {
+        Place {
             vma: self.vma,
             addr,
-            rest: &rest[..n],
-        };
-        Some(match &rest[0] {
-            None => Run::Empty(EmptyRun(place)),
-            Some(Pte::Guard) => Run::Guards(GuardRun(place)),
-            Some(_) => Run::Other,
+            rest: &self.pages[first..first + n],
+        }
+    }
+
+    /// The next entries that are alike, as far as an install goes; `None` at the end.
+    pub fn next_run(&mut self) -> Option<Run<'_, V>> {
+        let addr = self.addr();
+        Some(match self.pages.get(self.next)? {
+            None | Some(Pte::UffdWp) => {
+                let n = self.run(|entry| matches!(entry, None | Some(Pte::UffdWp)));
+                Run::Vacant(VacantRun(self.take(n)))
+            }
+            Some(Pte::Guard) => {
+                let n = self.run(is_guard);
+                Run::Guards(GuardRun(self.take(n)))
+            }
+            Some(_) => {
+                self.take(1);
+                Run::Other(addr)
+            }
         })
+    }
+
+    /// The next guards in a row; `None` when there are none up to the end.
+    pub fn next_guards(&mut self) -> Option<GuardRun<'_, V>> {
+        self.next += self.run(|entry| !is_guard(entry));
+        match self.run(is_guard) {
+            0 => None,
+            n => Some(GuardRun(self.take(n))),
+        }
     }
 
     /// The next entry of a page in swap; `None` when there is none up to the end.
@@ -204,20 +221,24 @@ impl<V: Walkable> Place<'_, V> {
     }
 }
 
-/// Entries in a row that are alike, as far as guards go.
-pub enum Run<'e, V> {
-    /// Entries with nothing in them.
-    Empty(EmptyRun<'e, V>),
-    /// Entries with guard markers.
-    Guards(GuardRun<'e, V>),
-    /// An entry with something else.
-    Other,
+fn is_guard(entry: &Option<Pte>) -> bool {
+    matches!(entry, Some(Pte::Guard))
 }
 
-/// Empty entries in a row.
-pub struct EmptyRun<'e, V>(Place<'e, V>);
+/// Entries in a row that are alike, as far as an install goes.
+pub enum Run<'e, V> {
+    /// Entries that hold no memory.
+    Vacant(VacantRun<'e, V>),
+    /// Entries with guard markers.
+    Guards(GuardRun<'e, V>),
+    /// An entry that holds memory, or what is left of it, at this address.
+    Other(usize),
+}
 
-impl EmptyRun<'_, VmaMaybeGuard<'_>> {
+/// Entries in a row that hold no memory.
+pub struct VacantRun<'e, V>(Place<'e, V>);
+
+impl VacantRun<'_, VmaMaybeGuard<'_>> {
     /// Puts guard markers in.
     #[track_caller]
     pub fn install_guards(self) {

@@ -7,7 +7,6 @@ use crate::world::Entry;
 use kernel::{
     error::{code::*, Error},
     mm::{space::Vma, VmFlags},
-    page::PAGE_SIZE,
 };
 
 /// The flags that a mapping gets.
@@ -72,46 +71,51 @@ impl Oracle {
         !vma.flags.intersects(UNFIT)
     }
 
-    /// C: `madvise_guard_install()`; the flag is that of all of the mapping.
+    /// C: `madvise_guard_install()`; the flag is that of all of the mapping, and set under the write lock.
     pub(super) fn install(&mut self, vma: &Vma, start: usize, end: usize) -> Outcome {
         if !Self::is_guardable(vma) || vma.flags.intersects(VmFlags::LOCKED) {
             return Err(EINVAL);
+        }
+        let ready =
+            vma.flags.intersects(VmFlags::MAYBE_GUARD) && (vma.has_ops || vma.anon_vma.is_some());
+        if self.killed && !ready {
+            return Err(EINTR);
         }
         for page in &mut self.view.pages {
             if let Some(other) = page.vma.as_mut().filter(|other| other.id == vma.id) {
                 other.flags = other.flags | VmFlags::MAYBE_GUARD;
             }
         }
-        let mut blocked = false;
-        for addr in (start..end).step_by(PAGE_SIZE) {
-            let entry = self.zapped(vma, addr);
-            // The write protection of a file's page stays in the way.
-            blocked |= entry == Entry::UffdWp;
-            self.view.page_mut(addr).entry = match entry {
-                Entry::Empty if !blocked => Entry::Guard,
-                other => other,
-            };
-        }
-        if blocked {
-            return Err(ERESTARTNOINTR);
-        }
+        self.each_page(start, end, |page| page.entry = Entry::Guard);
         Ok(())
     }
 
-    /// C: `madvise_guard_remove()`; the flag goes with the guards of all of the mapping.
+    /// C: `madvise_guard_remove()`.
     pub(super) fn uninstall(&mut self, vma: &Vma, start: usize, end: usize) -> Outcome {
         if !Self::is_guardable(vma) {
             return Err(EINVAL);
         }
-        let is_whole = (start, end) == (vma.start, vma.end);
         self.each_page(start, end, |page| {
-            if let Some(vma) = page.vma.as_mut().filter(|_| is_whole) {
-                vma.flags = vma.flags - VmFlags::MAYBE_GUARD;
-            }
             if page.entry == Entry::Guard {
                 page.entry = Entry::Empty;
             }
         });
+        Ok(())
+    }
+
+    /// Takes the flag of the mappings that lie as a whole in a range without guards, under the write lock.
+    pub(super) fn forget_guards(&mut self, start: usize, end: usize) -> Outcome {
+        let of = |vma: &Vma| {
+            start <= vma.start && vma.end <= end && vma.flags.intersects(VmFlags::MAYBE_GUARD)
+        };
+        let vmas = self.view.pages.iter_mut().flat_map(|page| &mut page.vma);
+        let vmas: Vec<_> = vmas.filter(|vma| of(vma)).collect();
+        if self.killed && !vmas.is_empty() {
+            return Err(EINTR);
+        }
+        for vma in vmas {
+            vma.flags = vma.flags - VmFlags::MAYBE_GUARD;
+        }
         Ok(())
     }
 }
