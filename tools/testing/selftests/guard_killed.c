@@ -20,7 +20,7 @@
 #define HELD_BYTES	(32UL << 20)
 /* As much as the kernel takes at once, less than 2 GB. */
 #define VECTOR		63
-#define EVENT		"/sys/kernel/tracing/events/raw_syscalls/sys_exit/"
+#define EVENT		"events/raw_syscalls/sys_exit/"
 
 static char *held;
 static char *map;
@@ -71,40 +71,19 @@ static bool waits(pid_t pid)
 	return end && end[2] == 'D';
 }
 
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) > 0;
-
-	close(fd);
-	return ok;
-}
-
 /* Lets the kernel note what madvise() of a process returns. */
-static bool trace_start(pid_t pid)
+static bool trace_madvise(pid_t pid)
 {
 	char filter[64];
 
 	snprintf(filter, sizeof(filter), "common_pid == %d && id == %d", pid,
 		 (int)SYS_madvise);
-	write_file("/sys/kernel/tracing/trace", "\n");
-	return write_file(EVENT "filter", filter) &&
-	       write_file(EVENT "enable", "1");
+	return trace_start(EVENT, filter);
 }
 
 static bool trace_has_eintr(void)
 {
-	char text[4096] = "";
-	int fd = open("/sys/kernel/tracing/trace", O_RDONLY);
-	size_t len = 0;
-	ssize_t got;
-
-	write_file(EVENT "enable", "0");
-	while (len < sizeof(text) - 1 &&
-	       (got = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
-		len += got;
-	close(fd);
-	return strstr(text, " = -4");
+	return trace_stop(EVENT, " = -4");
 }
 
 enum outcome { TOO_LATE, KILLED, CHANGED };
@@ -123,7 +102,7 @@ static enum outcome kill_one(bool *traced)
 	pid = clone(victim, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
 	if (pid < 0)
 		err(KSFT_FAIL, "clone");
-	*traced = trace_start(pid);
+	*traced = trace_madvise(pid);
 	if (pthread_create(&holder, NULL, hold, &pidfd))
 		errx(KSFT_FAIL, "pthread_create");
 	while (!atomic_load(&holding))

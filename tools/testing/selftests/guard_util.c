@@ -20,6 +20,7 @@
 #include "guard_util.h"
 
 #define PM_GUARD_REGION	(1ULL << 58)
+#define TRACING		"/sys/kernel/tracing/"
 
 size_t page_size(void)
 {
@@ -360,4 +361,43 @@ int name_errno(void *addr, size_t len, const char *name)
 {
 	return prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)addr,
 		     (unsigned long)len, (unsigned long)name) ? errno : 0;
+}
+
+static bool trace_write(const char *event, const char *file, const char *text)
+{
+	char path[128];
+	bool ok;
+	int fd;
+
+	snprintf(path, sizeof(path), TRACING "%s%s", event, file);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	ok = fd >= 0 && write(fd, text, strlen(text)) > 0;
+	close(fd);
+	return ok;
+}
+
+/* Lets the kernel note an event, such as "events/a/b/"; false if it cannot. */
+bool trace_start(const char *event, const char *filter)
+{
+	trace_write("", "trace", "\n");
+	return trace_write(event, "filter", filter) &&
+	       trace_write(event, "enable", "1");
+}
+
+/* The number of notes that have "text" in them. */
+size_t trace_stop(const char *event, const char *text)
+{
+	size_t size = 0, count = 0;
+	char *line = NULL;
+	FILE *trace;
+
+	trace_write(event, "enable", "0");
+	trace = fopen(TRACING "trace", "r");
+	if (!trace)
+		err(KSFT_FAIL, TRACING "trace");
+	while (getline(&line, &size, trace) > 0)
+		count += line[0] != '#' && strstr(line, text);
+	free(line);
+	fclose(trace);
+	return count;
 }

@@ -81,4 +81,7 @@ void xmadvise(void *addr, size_t len, int advice);
 int madvise_errno(const void *addr, size_t len, int advice);
 int name_errno(void *addr, size_t len, const char *name);
 
+bool trace_start(const char *event, const char *filter);
+size_t trace_stop(const char *event, const char *text);
+
 #endif
