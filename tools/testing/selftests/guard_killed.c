@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * An install waits for the mmap lock. A fatal signal ends the wait with EINTR,
- * at once, and nothing has changed.
+ * at once, and nothing has changed. One that works ends with EINTR, too, before
+ * all guards are there.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 
 static char *held;
 static char *map;
+static size_t len;
 static atomic_bool holding;
 static atomic_bool released;
 static atomic_bool go;
@@ -50,7 +52,7 @@ static int victim(void *unused)
 {
 	while (!atomic_load(&go))
 		sched_yield();
-	madvise(map, page_size(), MADV_GUARD_INSTALL);
+	madvise(map, len, MADV_GUARD_INSTALL);
 	atomic_store(&returned, true);
 	return 0;
 }
@@ -88,20 +90,39 @@ static bool trace_has_eintr(void)
 
 enum outcome { TOO_LATE, KILLED, CHANGED };
 
-static enum outcome kill_one(bool *traced)
+static pid_t start_victim(void)
 {
 	static char stack[16384] __attribute__((aligned(16)));
-	int pidfd = syscall(SYS_pidfd_open, getpid(), 0), status;
+	pid_t pid;
+
+	go = returned = false;
+	pid = clone(victim, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
+	if (pid < 0)
+		err(KSFT_FAIL, "clone");
+	return pid;
+}
+
+static void kill_victim(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	if (waitpid(pid, &status, 0) != pid)
+		err(KSFT_FAIL, "waitpid");
+}
+
+static enum outcome kill_one(bool *traced)
+{
+	int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
 	bool waited = false, ended_in_time, changed, eintr;
 	pthread_t holder;
 	pid_t pid;
 
 	map = backing_map(ANON_PRIVATE, reserve(3 * page_size(), 1) + page_size(),
 			  page_size(), -1, 0);
-	holding = released = go = returned = false;
-	pid = clone(victim, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
-	if (pid < 0)
-		err(KSFT_FAIL, "clone");
+	len = page_size();
+	holding = released = false;
+	pid = start_victim();
 	*traced = trace_madvise(pid);
 	if (pthread_create(&holder, NULL, hold, &pidfd))
 		errx(KSFT_FAIL, "pthread_create");
@@ -110,9 +131,7 @@ static enum outcome kill_one(bool *traced)
 	atomic_store(&go, true);
 	while (!atomic_load(&released) && !atomic_load(&returned) && !waited)
 		waited = waits(pid);
-	kill(pid, SIGKILL);
-	if (waitpid(pid, &status, 0) != pid)
-		err(KSFT_FAIL, "waitpid");
+	kill_victim(pid);
 	ended_in_time = waited && !atomic_load(&released);
 	pthread_join(holder, NULL);
 	close(pidfd);
@@ -156,6 +175,76 @@ TEST_F(guard_killed, while_it_waits_for_the_lock)
 		outcome = kill_one(&traced);
 	EXPECT_EQ(outcome, KILLED);
 	TH_LOG("round %d, errno %s", round, traced ? "seen" : "not seen");
+}
+
+FIXTURE(guard_killed_at_work)
+{
+};
+
+FIXTURE_VARIANT(guard_killed_at_work)
+{
+	bool populated;
+	/* The mapping has the flag before. */
+	bool again;
+};
+
+FIXTURE_VARIANT_ADD(guard_killed_at_work, first_populated) {
+	.populated = true,
+};
+FIXTURE_VARIANT_ADD(guard_killed_at_work, first_empty) {
+};
+FIXTURE_VARIANT_ADD(guard_killed_at_work, again_populated) {
+	.populated = true,
+	.again = true,
+};
+FIXTURE_VARIANT_ADD(guard_killed_at_work, again_empty) {
+	.again = true,
+};
+
+FIXTURE_SETUP(guard_killed_at_work)
+{
+	len = variant->populated ? POPULATED_BYTES : LARGE_BYTES;
+	map = reserve(len + 3 * page_size(), 1) + page_size();
+}
+
+FIXTURE_TEARDOWN(guard_killed_at_work)
+{
+}
+
+static bool begun(bool populated)
+{
+	return populated ? !present_at(map) : marker_at(map);
+}
+
+TEST_F(guard_killed_at_work, before_all_guards_are_there)
+{
+	size_t pages = len / page_size(), guards = pages;
+	bool traced, eintr = false;
+	int round;
+
+	for (round = 0; round < ROUNDS && guards == pages; round++) {
+		pid_t pid;
+
+		/* With one page more, which keeps the flag. */
+		map_large(map, len + page_size());
+		if (variant->populated)
+			xmadvise(map, len, MADV_POPULATE_WRITE);
+		if (variant->again)
+			xmadvise(map + len, page_size(), MADV_GUARD_INSTALL);
+		pid = start_victim();
+		traced = trace_madvise(pid);
+		atomic_store(&go, true);
+		while (!begun(variant->populated) && !atomic_load(&returned))
+			sched_yield();
+		kill_victim(pid);
+		eintr = !traced || trace_has_eintr();
+		guards = markers_in(map, len);
+	}
+	EXPECT_NE(pages, guards);
+	EXPECT_TRUE(eintr);
+	EXPECT_TRUE(vma_has_gu(map));
+	TH_LOG("%zu guards, round %d, errno %s", guards, round,
+	       traced ? "seen" : "not seen");
 }
 
 TEST_HARNESS_MAIN

@@ -20,6 +20,7 @@
 #include "guard_util.h"
 
 #define PM_GUARD_REGION	(1ULL << 58)
+#define PM_PRESENT	(1ULL << 63)
 #define TRACING		"/sys/kernel/tracing/"
 
 size_t page_size(void)
@@ -164,10 +165,10 @@ bool vma_has_gu(const void *addr)
 	return vma_has_flag(addr, "gu");
 }
 
-/* The number of guard markers in the page tables of the range. */
-size_t markers_in(const void *start, size_t len)
+/* The number of pages of the range whose entry in pagemap has the bit. */
+static size_t pages_with(uint64_t bit, const void *start, size_t len)
 {
-	size_t pages = len / page_size(), guards = 0, i;
+	size_t pages = len / page_size(), count = 0, i;
 	uint64_t *entries = calloc(pages, sizeof(*entries));
 	off_t offset = (uintptr_t)start / page_size() * sizeof(*entries);
 	ssize_t bytes = pages * sizeof(*entries);
@@ -176,15 +177,26 @@ size_t markers_in(const void *start, size_t len)
 	if (!entries || fd < 0 || pread(fd, entries, bytes, offset) != bytes)
 		err(KSFT_FAIL, "/proc/self/pagemap");
 	for (i = 0; i < pages; i++)
-		guards += !!(entries[i] & PM_GUARD_REGION);
+		count += !!(entries[i] & bit);
 	close(fd);
 	free(entries);
-	return guards;
+	return count;
+}
+
+/* The number of guard markers in the page tables of the range. */
+size_t markers_in(const void *start, size_t len)
+{
+	return pages_with(PM_GUARD_REGION, start, len);
 }
 
 bool marker_at(const void *addr)
 {
 	return markers_in(addr, page_size()) == 1;
+}
+
+bool present_at(const void *addr)
+{
+	return pages_with(PM_PRESENT, addr, page_size()) == 1;
 }
 
 static __thread volatile sig_atomic_t touching;
@@ -332,6 +344,19 @@ char *reserve(size_t len, size_t align)
 	if (map == MAP_FAILED)
 		err(KSFT_FAIL, "mmap of %zu bytes", len + align);
 	return map + -(uintptr_t)map % align;
+}
+
+/* Private memory of small pages, which may be more than the machine has. */
+char *map_large(void *fixed, size_t len)
+{
+	char *map = mmap(fixed, len, RW, MAP_PRIVATE | MAP_ANONYMOUS |
+			 MAP_NORESERVE | MAP_FIXED, -1, 0);
+
+	if (map == MAP_FAILED)
+		err(KSFT_FAIL, "mmap of %zu bytes", len);
+	/* There may be no huge pages at all. */
+	madvise(map, len, MADV_NOHUGEPAGE);
+	return map;
 }
 
 void xmprotect(void *addr, size_t len, int prot)

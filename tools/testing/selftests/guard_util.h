@@ -18,6 +18,9 @@
 
 #define RW		(PROT_READ | PROT_WRITE)
 #define PMD_BYTES	(2UL << 20)
+/* Of memory that a call works on for long: with pages in it, and without. */
+#define POPULATED_BYTES	(64UL << 20)
+#define LARGE_BYTES	(sizeof(long) == 8 ? 4UL << 30 : 1UL << 30)
 
 /* In guard_kb of a mapping that has no such line. */
 #define NO_LINE		ULONG_MAX
@@ -61,6 +64,7 @@ bool vma_has_flag(const void *addr, const char *flag);
 bool vma_has_gu(const void *addr);
 
 bool marker_at(const void *addr);
+bool present_at(const void *addr);
 size_t markers_in(const void *start, size_t len);
 
 bool try_read(const void *addr);
@@ -75,6 +79,7 @@ char *backing_map(enum backing backing, void *fixed, size_t len, int fd,
 		  size_t offset);
 
 char *reserve(size_t len, size_t align);
+char *map_large(void *fixed, size_t len);
 void xmprotect(void *addr, size_t len, int prot);
 void xmunmap(void *addr, size_t len);
 void xmadvise(void *addr, size_t len, int advice);
