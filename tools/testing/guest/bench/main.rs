@@ -2,7 +2,7 @@
 //! Measures memory system calls. In an emulator whose clock counts instructions a nanosecond is one.
 //!
 //! Prints a line for each case: its name, a tab, and the instructions of one call, or those per page where the name says
-//! so. `bench contention` prints what threads get done beside each other, per second.
+//! so. `bench contention` prints what threads get done beside each other, per second, `bench waits` how long one waits.
 
 #![no_std]
 #![no_main]
@@ -13,9 +13,10 @@ mod contention;
 #[allow(dead_code)]
 #[path = "../sys.rs"]
 mod sys;
+mod waits;
 
 use core::{
-    ffi::{c_int, c_long},
+    ffi::{c_char, c_int, c_long, CStr},
     fmt::Write,
     panic::PanicInfo,
 };
@@ -49,6 +50,15 @@ fn now() -> i64 {
     // SAFETY: the time is valid for writes.
     unsafe { clock_gettime(MONOTONIC, &mut time) };
     time[0] as i64 * 1_000_000_000 + time[1] as i64
+}
+
+/// A clock of unknown unit. An emulated x86_64 has no other that is fine, but where it counts instructions.
+fn ticks() -> i64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: each x86_64 has this counter.
+    return unsafe { core::arch::x86_64::_rdtsc() } as i64;
+    #[cfg(not(target_arch = "x86_64"))]
+    now()
 }
 
 /// Lets the kernel do what it has put off, such as to free memory, and returns soon after a tick of its
@@ -115,9 +125,15 @@ impl Memory {
 }
 
 #[no_mangle]
-extern "C" fn main(argc: c_int) -> c_int {
+extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     sys::write_file(c"/sys/kernel/mm/transparent_hugepage/enabled", "madvise");
-    if argc > 1 {
+    // SAFETY: argv has argc C strings.
+    let mode = (argc > 1).then(|| unsafe { CStr::from_ptr(*argv.add(1)) });
+    if mode == Some(c"waits") {
+        waits::run();
+        return 0;
+    }
+    if mode == Some(c"contention") {
         contention::run();
         contention::compare_ways_to_find_guards();
         return 0;
