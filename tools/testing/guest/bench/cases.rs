@@ -257,6 +257,15 @@ const OTHERS: &[Case] = &[
     case("GUARD_REMOVE, 8192 pages of nothing", Memory::renew, |m| {
         advise(m, 0, 8192, GUARD_REMOVE)
     }),
+    case(
+        "GUARD_REMOVE, 500 mappings, 1 with a guard",
+        |m| {
+            split::<250>(m);
+            m.fill(1000);
+            advise(m, 400, 1, GUARD_INSTALL);
+        },
+        |m| advise(m, 0, PAGES, GUARD_REMOVE),
+    ),
     per_page(
         "GUARD_INSTALL, 100 calls",
         STRIDED,
