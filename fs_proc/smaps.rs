@@ -167,23 +167,21 @@ pub unsafe extern "C" fn show_smap_vma_flags(
     seq_write(m, vm_flags_line(vma.vm_flags()).as_bytes());
 }
 
-/// Prints how much of a VMA is guard regions, which are `size` bytes, if it may have some.
+/// Prints the `Guard` line of a VMA, whose guard regions are `size` bytes.
+///
+/// Readers of smaps want the same lines for each VMA, so that one without guard regions has it, too.
 ///
 /// # Safety
 ///
-/// As [`show_smap_vma_flags`].
+/// `m` must be valid and used by this thread only.
 #[export]
 #[expect(unsafe_code)]
-pub unsafe extern "C" fn show_smap_guard(
-    m: *mut bindings::seq_file,
-    vma: *mut bindings::vm_area_struct,
-    size: usize,
-) {
+pub unsafe extern "C" fn show_smap_guard(m: *mut bindings::seq_file, size: usize) {
     // SAFETY: The caller promises that the file is valid and not shared.
     let m = unsafe { SeqFile::from_raw(m) };
-    // SAFETY: The caller promises that the VMA is valid and locked.
-    let vma = unsafe { VmaRef::from_raw(vma) };
-    if vma.vm_flags().intersects(VmFlags::MAYBE_GUARD) {
+    if size == 0 {
+        seq_write(m, b"Guard:                 0 kB\n");
+    } else {
         // CAST: No size has more than 64 bits.
         seq_put_decimal(m, c_str!("Guard:          "), (size >> 10) as u64, 8);
         seq_write(m, b" kB\n");
@@ -279,11 +277,8 @@ mod tests {
         assert_eq!(line.as_bytes().last(), Some(&b'\n'));
     }
 
-    /// What `print` prints of the first VMA of the memory.
-    fn shown(
-        memory: &UserMemory,
-        print: impl FnOnce(*mut bindings::seq_file, *mut bindings::vm_area_struct),
-    ) -> Result<KVec<u8>> {
+    /// What `print` prints.
+    fn shown(print: impl FnOnce(*mut bindings::seq_file) -> Result) -> Result<KVec<u8>> {
         const SIZE: usize = PAGE_SIZE;
 
         let mut buffer = KVec::from_elem(0u8, SIZE, GFP_KERNEL)?;
@@ -292,19 +287,23 @@ mod tests {
             size: SIZE,
             ..Default::default()
         };
-        memory.with_vma(0, |vma| print(&mut file, vma.as_ptr()))?;
+        print(&mut file)?;
         buffer.truncate(file.count);
         Ok(buffer)
     }
 
+    /// The flags of the first VMA of the memory.
     fn shown_flags(memory: &UserMemory) -> Result<KVec<u8>> {
         // SAFETY: The file has its buffer and is not shared; the VMA is locked.
-        shown(memory, |m, vma| unsafe { show_smap_vma_flags(m, vma) })
+        shown(|m| memory.with_vma(0, |vma| unsafe { show_smap_vma_flags(m, vma.as_ptr()) }))
     }
 
-    fn shown_guard(memory: &UserMemory, size: usize) -> Result<KVec<u8>> {
-        // SAFETY: As above.
-        shown(memory, |m, vma| unsafe { show_smap_guard(m, vma, size) })
+    fn shown_guard(size: usize) -> Result<KVec<u8>> {
+        shown(|m| {
+            // SAFETY: The file has its buffer and is not shared.
+            unsafe { show_smap_guard(m, size) };
+            Ok(())
+        })
     }
 
     fn install_guard(memory: &UserMemory) {
@@ -317,11 +316,10 @@ mod tests {
     }
 
     #[test]
-    fn guards_are_shown_where_there_may_be_some() -> Result {
-        let memory = UserMemory::map(4, false)?;
-        assert!(shown_guard(&memory, 3 << 10)?.is_empty());
-        install_guard(&memory);
-        assert!(&*shown_guard(&memory, 3 << 10)? == b"Guard:                 3 kB\n");
+    fn guards_are_shown_where_there_are_none_too() -> Result {
+        assert!(&*shown_guard(0)? == b"Guard:                 0 kB\n");
+        assert!(&*shown_guard(3 << 10)? == b"Guard:                 3 kB\n");
+        assert!(&*shown_guard(1 << 31)? == b"Guard:           2097152 kB\n");
         Ok(())
     }
 

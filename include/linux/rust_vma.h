@@ -92,19 +92,15 @@ void show_smap_vma_flags(struct seq_file *m, struct vm_area_struct *vma);
 /**
  * show_smap_guard() - print the Guard line of /proc/PID/smaps
  * @m: The file.
- * @vma: The VMA. Without VM_MAYBE_GUARD it has no such line.
- * @size: The size of its guard regions, in bytes.
- *
- * Context: The mmap lock, or the lock of @vma, is held.
+ * @size: The size of the VMA's guard regions, in bytes.
  */
-void show_smap_guard(struct seq_file *m, struct vm_area_struct *vma, unsigned long size);
+void show_smap_guard(struct seq_file *m, unsigned long size);
 #else
 static inline void mm_guards_added(struct mm_struct *mm)
 {
 }
 
-static inline void show_smap_guard(struct seq_file *m, struct vm_area_struct *vma,
-				   unsigned long size)
+static inline void show_smap_guard(struct seq_file *m, unsigned long size)
 {
 }
 #endif

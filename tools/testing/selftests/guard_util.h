@@ -22,7 +22,7 @@
 #define POPULATED_BYTES	(64UL << 20)
 #define LARGE_BYTES	(sizeof(long) == 8 ? 4UL << 30 : 1UL << 30)
 
-/* In guard_kb of a mapping that has no such line. */
+/* In guard_kb of a mapping that lacks the line. */
 #define NO_LINE		ULONG_MAX
 
 /* One mapping as /proc/PID/smaps shows it. */

@@ -196,7 +196,7 @@ TEST_F(maybe_guard, smaps_counts_guards)
 	for (i = 0; i < PAGES; i += 2)
 		ASSERT_TRUE(try_write(self->map + i * self->page));
 	ASSERT_TRUE(vma_find(self->map, &vma));
-	EXPECT_EQ(NO_LINE, vma.guard_kb);
+	EXPECT_EQ(0, vma.guard_kb);
 	xmadvise(self->map + self->page, 4 * self->page, MADV_GUARD_INSTALL);
 	ASSERT_TRUE(vma_find(self->map, &vma));
 	EXPECT_EQ(4 * self->page / 1024, vma.guard_kb);
@@ -208,7 +208,19 @@ TEST_F(maybe_guard, smaps_counts_guards)
 	EXPECT_EQ(0, vma.guard_kb);
 	xmadvise(self->map, PAGES * self->page, MADV_GUARD_REMOVE);
 	ASSERT_TRUE(vma_find(self->map, &vma));
-	EXPECT_EQ(NO_LINE, vma.guard_kb);
+	EXPECT_EQ(0, vma.guard_kb);
+}
+
+static bool lacks_guard_line(const struct vma *vma, void *data)
+{
+	return vma->guard_kb == NO_LINE;
+}
+
+/* The vsyscall page and the vectors of ARM, which are no mappings of the process, too. */
+TEST_F(maybe_guard, every_mapping_has_the_line)
+{
+	xmadvise(self->map, self->page, MADV_GUARD_INSTALL);
+	EXPECT_FALSE(for_each_vma(getpid(), lacks_guard_line, NULL));
 }
 
 /* A guard takes the place of one page; the data of the others stays. */

@@ -19,7 +19,7 @@ pub struct Mapping {
     pub name: String,
     /// Whether `VmFlags` has `gu`.
     pub may_have_guards: bool,
-    /// The line `Guard`, in bytes, where there is one.
+    /// The line `Guard`, in bytes, where the kernel has it.
     pub guarded: Option<u64>,
 }
 
@@ -77,6 +77,7 @@ mod tests {
     const SMAPS: &str = "\
 00400000-00452000 r-xp 00000000 08:02 173521      /usr/bin/a b: c
 Size:                328 kB
+Guard:                 0 kB
 VmFlags: rd ex mr mw me
 7f8f52b04000-7f8f52b14000 rw-p 00000000 00:00 0
 Size:                 64 kB
@@ -97,7 +98,7 @@ VmFlags: rd wr sh mr mw me ms gu
         assert_eq!(
             seen,
             [
-                (0x400000, "/usr/bin/a b: c", false, None),
+                (0x400000, "/usr/bin/a b: c", false, Some(0)),
                 (0x7f8f52b04000, "", true, Some(8 << 10)),
                 (0x7ffc0000, "[anon_shmem:gu]", true, None),
             ]

@@ -49,28 +49,23 @@ pub fn needs_copy(dst: VmFlags, src: VmFlags, has_anon_vma: bool) -> bool {
     mm::fork::needs_copy(dst, src, has_anon_vma)
 }
 
-/// What a function of smaps that C calls writes of a VMA.
-fn written(vma: &VmaRef, show: impl FnOnce(*mut SeqFile, *mut VmaRef)) -> Vec<u8> {
+/// What a function of smaps that C calls writes.
+fn written(show: impl FnOnce(*mut SeqFile)) -> Vec<u8> {
     let file = SeqFile::default();
-    show(
-        core::ptr::from_ref(&file).cast_mut(),
-        core::ptr::from_ref(vma).cast_mut(),
-    );
+    show(core::ptr::from_ref(&file).cast_mut());
     file.into_bytes()
 }
 
 /// The `VmFlags` line of smaps, by the function that C calls.
 pub fn vm_flags_line(vma: &VmaRef) -> Vec<u8> {
     // SAFETY: Both are valid, and the caller holds a lock of the VMA, which the model checks.
-    written(vma, |m, vma| unsafe {
-        fs_proc::smaps::show_smap_vma_flags(m, vma)
+    written(|m| unsafe {
+        fs_proc::smaps::show_smap_vma_flags(m, core::ptr::from_ref(vma).cast_mut())
     })
 }
 
-/// The `Guard` line of smaps for guards of `size` bytes, if there is one, by the function that C calls.
-pub fn guard_line(vma: &VmaRef, size: usize) -> Vec<u8> {
-    // SAFETY: As above.
-    written(vma, |m, vma| unsafe {
-        fs_proc::smaps::show_smap_guard(m, vma, size)
-    })
+/// The `Guard` line of smaps for guards of `size` bytes, by the function that C calls.
+pub fn guard_line(size: usize) -> Vec<u8> {
+    // SAFETY: The file is valid.
+    written(|m| unsafe { fs_proc::smaps::show_smap_guard(m, size) })
 }
