@@ -19,6 +19,7 @@
 #include "kselftest.h"
 #include "guard_util.h"
 
+#define PM_SOFT_DIRTY	(1ULL << 55)
 #define PM_GUARD_REGION	(1ULL << 58)
 #define PM_PRESENT	(1ULL << 63)
 #define TRACING		"/sys/kernel/tracing/"
@@ -165,10 +166,10 @@ bool vma_has_gu(const void *addr)
 	return vma_has_flag(addr, "gu");
 }
 
-/* The number of pages of the range whose entry in pagemap has the bit. */
-static size_t pages_with(uint64_t bit, const void *start, size_t len)
+/* The number of pages of the range that have a bit in pagemap. */
+static size_t count_pages(const void *start, size_t len, uint64_t bit)
 {
-	size_t pages = len / page_size(), count = 0, i;
+	size_t pages = len / page_size(), found = 0, i;
 	uint64_t *entries = calloc(pages, sizeof(*entries));
 	off_t offset = (uintptr_t)start / page_size() * sizeof(*entries);
 	ssize_t bytes = pages * sizeof(*entries);
@@ -177,16 +178,26 @@ static size_t pages_with(uint64_t bit, const void *start, size_t len)
 	if (!entries || fd < 0 || pread(fd, entries, bytes, offset) != bytes)
 		err(KSFT_FAIL, "/proc/self/pagemap");
 	for (i = 0; i < pages; i++)
-		count += !!(entries[i] & bit);
+		found += !!(entries[i] & bit);
 	close(fd);
 	free(entries);
-	return count;
+	return found;
 }
 
 /* The number of guard markers in the page tables of the range. */
 size_t markers_in(const void *start, size_t len)
 {
-	return pages_with(PM_GUARD_REGION, start, len);
+	return count_pages(start, len, PM_GUARD_REGION);
+}
+
+size_t present_in(const void *start, size_t len)
+{
+	return count_pages(start, len, PM_PRESENT);
+}
+
+size_t soft_dirty_in(const void *start, size_t len)
+{
+	return count_pages(start, len, PM_SOFT_DIRTY);
 }
 
 bool marker_at(const void *addr)
@@ -196,7 +207,7 @@ bool marker_at(const void *addr)
 
 bool present_at(const void *addr)
 {
-	return pages_with(PM_PRESENT, addr, page_size()) == 1;
+	return present_in(addr, page_size()) == 1;
 }
 
 static __thread volatile sig_atomic_t touching;

@@ -66,6 +66,8 @@ bool vma_has_gu(const void *addr);
 bool marker_at(const void *addr);
 bool present_at(const void *addr);
 size_t markers_in(const void *start, size_t len);
+size_t present_in(const void *start, size_t len);
+size_t soft_dirty_in(const void *start, size_t len);
 
 bool try_read(const void *addr);
 bool try_write(void *addr);
