@@ -7,6 +7,7 @@
  * the same number of mappings.
  */
 #include <err.h>
+#include <errno.h>
 #include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
@@ -821,14 +822,18 @@ static char *rename_over_both(struct area *area)
 }
 NAMED_TEST(rename_over_both)
 
+static void seal(const struct area *area, size_t page, size_t pages)
+{
+	if (syscall(__NR_mseal, at(area, page), bytes(area, pages), 0UL))
+		err(KSFT_FAIL, "mseal");
+}
+
 static char *seal_halves(struct area *area, size_t page)
 {
 	map_pages(area, 0, PAGES);
-	if (syscall(__NR_mseal, at(area, 5), bytes(area, 5), 0UL))
-		err(KSFT_FAIL, "mseal");
+	seal(area, 5, 5);
 	mark(area, page);
-	if (syscall(__NR_mseal, at(area, 0), bytes(area, 5), 0UL))
-		err(KSFT_FAIL, "mseal");
+	seal(area, 0, 5);
 	return at(area, page);
 }
 
@@ -848,6 +853,33 @@ TEST_F(whole, mseal)
 		SKIP(return, "mseal() is for 64 bits");
 	check(_metadata, variant->backing, seal_guarded_half, 1);
 	check(_metadata, variant->backing, seal_plain_half, 1);
+}
+
+/* Each part that is not sealed yet is merged with those on both sides. */
+static char *seal_all_but_gaps(struct area *area)
+{
+	char *marked;
+
+	map_pages(area, 0, PAGES);
+	xmprotect(at(area, 0), bytes(area, 2), PROT_NONE);
+	xmprotect(at(area, 7), bytes(area, 3), PROT_NONE);
+	seal(area, 2, 1);
+	seal(area, 4, 1);
+	seal(area, 6, 1);
+	marked = mark(area, 4);
+	seal(area, 2, 5);
+	if (!vma_has_flag(marked, "sl"))
+		errx(KSFT_FAIL, "it is not sealed");
+	if (!munmap(marked, area->page) || errno != EPERM)
+		errx(KSFT_FAIL, "what is sealed can be unmapped");
+	return marked;
+}
+
+TEST_F(whole, mseal_of_gaps)
+{
+	if (sizeof(long) == 4)
+		SKIP(return, "mseal() is for 64 bits");
+	check(_metadata, variant->backing, seal_all_but_gaps, 3);
 }
 
 /*
