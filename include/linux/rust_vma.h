@@ -23,17 +23,19 @@ struct vm_area_struct;
  * without the flag holds none.
  */
 #define VM_MAYBE_GUARD	0x00000800
-#else
-#define VM_MAYBE_GUARD	0x00000000
-#endif
 
 /**
  * define VM_STICKY - flags that tell what the page tables of a VMA may hold
  *
  * They never keep two VMAs from being merged, and what is merged has each flag
- * that either had.
+ * that either had. As in later kernels, VM_SOFTDIRTY is one: what is merged may
+ * have been written to as soon as a part of it may.
  */
-#define VM_STICKY	VM_MAYBE_GUARD
+#define VM_STICKY	(VM_MAYBE_GUARD | VM_SOFTDIRTY)
+#else
+#define VM_MAYBE_GUARD	0x00000000
+#define VM_STICKY	0x00000000
+#endif
 
 #ifdef CONFIG_RUST_VMA
 /* Provided by Rust: mm/rust_vma.rs. */

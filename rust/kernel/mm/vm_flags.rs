@@ -230,7 +230,7 @@ vm_flags! {
         STARTGAP_FLAGS = Self::GROWSDOWN.union(Self::SHADOW_STACK);
         /// Flags that tell what page tables may hold: ignored when VMAs are compared for a merge,
         /// kept in what is merged.
-        STICKY = Self::MAYBE_GUARD;
+        STICKY = Self::MAYBE_GUARD.union(Self::SOFTDIRTY);
     }
 }
 

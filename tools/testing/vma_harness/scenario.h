@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Runs one operation of mm/vma.c with every combination of guarded and
- * unguarded VMAs, and compares what comes out.
+ * Runs one operation of mm/vma.c with every combination of VMAs with and
+ * without a flag of VM_STICKY, and compares what comes out.
  */
 #ifndef _SCENARIO_H
 #define _SCENARIO_H
 
-/* The VMAs before an operation: each is a bit in "guarded", too. */
+/* The VMAs before an operation: each is a bit in "marked", too. */
 enum { PREV, MIDDLE, NEXT, PARTS };
 
 #define BASE	(VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_ACCOUNT)
@@ -45,6 +45,8 @@ struct operation {
 	bool brings;
 	/* What was in the range is unmapped first. */
 	bool replaces;
+	/* The range gets these anyway. */
+	vm_flags_t sets;
 };
 
 struct scenario {
@@ -72,6 +74,8 @@ struct layout {
 
 static const struct vm_operations_struct ops_with_close = { .close = dummy_close };
 static const enum anon no_anon[PARTS];
+/* The flag that the marked VMAs have. */
+static vm_flags_t sticky;
 static int failures;
 
 static struct span range_of(const struct scenario *s, int part)
@@ -92,7 +96,7 @@ static void set_anon_vma(struct world *w, int part, enum anon anon)
 	w->chain[part].anon_vma = vma->anon_vma;
 }
 
-static void create(struct world *w, const struct scenario *s, unsigned int guarded,
+static void create(struct world *w, const struct scenario *s, unsigned int marked,
 		   const enum anon anon[PARTS])
 {
 	memset(w, 0, sizeof(*w));
@@ -101,7 +105,7 @@ static void create(struct world *w, const struct scenario *s, unsigned int guard
 	/* More than any test unmaps. */
 	w->mm.total_vm = 100;
 	w->mm.data_vm = 100;
-	w->new_sticky = guarded & BIT(MIDDLE) ? VM_MAYBE_GUARD : 0;
+	w->new_sticky = marked & BIT(MIDDLE) ? sticky : 0;
 
 	for (int part = 0; part < PARTS; part++) {
 		struct span at = range_of(s, part);
@@ -111,8 +115,8 @@ static void create(struct world *w, const struct scenario *s, unsigned int guard
 			continue;
 		if (part == MIDDLE)
 			flags ^= s->operation->changes;
-		if (guarded & BIT(part))
-			flags |= VM_MAYBE_GUARD;
+		if (marked & BIT(part))
+			flags |= sticky;
 		w->vma[part] = alloc_and_link_vma(&w->mm, at.start << PAGE_SHIFT,
 						  at.end << PAGE_SHIFT, at.start, flags);
 		if (s->has_close & BIT(part))
@@ -145,13 +149,13 @@ static void run(struct world *w, const struct scenario *s)
 	s->operation->run(w, s->range);
 }
 
-static void explain(const struct scenario *s, unsigned int guarded, const enum anon anon[PARTS],
+static void explain(const struct scenario *s, unsigned int marked, const enum anon anon[PARTS],
 		    const struct layout *found, const char *why)
 {
 	failures++;
-	fprintf(stderr, "%s: %s: guards %c%c%c, anon_vmas %d%d%d: %s:", s->operation->name, s->name,
-		guarded & BIT(PREV) ? 'p' : '-', guarded & BIT(MIDDLE) ? 'm' : '-',
-		guarded & BIT(NEXT) ? 'n' : '-', anon[PREV], anon[MIDDLE], anon[NEXT], why);
+	fprintf(stderr, "%s: %s: flag %lx of %c%c%c, anon_vmas %d%d%d: %s:", s->operation->name,
+		s->name, sticky, marked & BIT(PREV) ? 'p' : '-', marked & BIT(MIDDLE) ? 'm' : '-',
+		marked & BIT(NEXT) ? 'n' : '-', anon[PREV], anon[MIDDLE], anon[NEXT], why);
 	for (int i = 0; i < found->count; i++)
 		fprintf(stderr, " %lu-%lu(%lx)", found->vma[i].range.start, found->vma[i].range.end,
 			found->vma[i].flags);
@@ -173,16 +177,18 @@ static struct span outside(struct span part, struct span range)
 	return part;
 }
 
-static bool may_hold_guards(const struct scenario *s, unsigned int guarded, struct span range)
+static bool may_have_flag(const struct scenario *s, unsigned int marked, struct span range)
 {
-	if (s->operation->brings && (guarded & BIT(MIDDLE)) && overlap(s->range, range))
+	if ((s->operation->sets & sticky) && overlap(s->range, range))
+		return true;
+	if (s->operation->brings && (marked & BIT(MIDDLE)) && overlap(s->range, range))
 		return true;
 	for (int part = 0; part < PARTS; part++) {
 		struct span at = range_of(s, part);
 
 		if (s->operation->replaces)
 			at = outside(at, s->range);
-		if (s->flags[part] && (guarded & BIT(part)) && overlap(at, range))
+		if (s->flags[part] && (marked & BIT(part)) && overlap(at, range))
 			return true;
 	}
 	return false;
@@ -203,8 +209,8 @@ static bool differ_in_flag_only(const struct layout *a, const struct layout *b)
 	struct layout x = *a, y = *b;
 
 	for (int i = 0; i < MAX_VMAS; i++) {
-		x.vma[i].flags &= ~VM_MAYBE_GUARD;
-		y.vma[i].flags &= ~VM_MAYBE_GUARD;
+		x.vma[i].flags &= ~sticky;
+		y.vma[i].flags &= ~sticky;
 	}
 	return !memcmp(&x, &y, sizeof(x));
 }
@@ -212,24 +218,24 @@ static bool differ_in_flag_only(const struct layout *a, const struct layout *b)
 static void check(const struct scenario *s, const enum anon anon[PARTS])
 {
 	static struct world w;
-	struct layout unguarded, found;
+	struct layout unmarked, found;
 
-	for (unsigned int guarded = 0; guarded < BIT(PARTS); guarded++) {
-		create(&w, s, guarded, anon);
+	for (unsigned int marked = 0; marked < BIT(PARTS); marked++) {
+		create(&w, s, marked, anon);
 		run(&w, s);
 		read_layout(&w, &found);
 		cleanup_mm(&w.mm, &w.vmi);
 
-		if (!guarded)
-			unguarded = found;
+		if (!marked)
+			unmarked = found;
 		if (!memcmp(anon, no_anon, sizeof(no_anon)) && !has_result(&found, s))
-			explain(s, guarded, anon, &found, "not the VMAs that were expected");
-		if (!differ_in_flag_only(&unguarded, &found))
-			explain(s, guarded, anon, &found, "not as without guards");
+			explain(s, marked, anon, &found, "not the VMAs that were expected");
+		if (!differ_in_flag_only(&unmarked, &found))
+			explain(s, marked, anon, &found, "not as without the flag");
 		for (int i = 0; i < found.count; i++)
-			if (!!(found.vma[i].flags & VM_MAYBE_GUARD) !=
-			    may_hold_guards(s, guarded, found.vma[i].range))
-				explain(s, guarded, anon, &found, "wrong VM_MAYBE_GUARD");
+			if (!!(found.vma[i].flags & sticky) !=
+			    may_have_flag(s, marked, found.vma[i].range))
+				explain(s, marked, anon, &found, "wrong flag");
 	}
 }
 
@@ -251,8 +257,8 @@ static void check_out_of_memory(const struct scenario *s)
 	static struct world w;
 	struct layout before, after;
 
-	for (unsigned int guarded = 0; guarded < BIT(PARTS); guarded++) {
-		create(&w, s, guarded, no_anon);
+	for (unsigned int marked = 0; marked < BIT(PARTS); marked++) {
+		create(&w, s, marked, no_anon);
 		read_layout(&w, &before);
 		fail_prealloc = true;
 		run(&w, s);
@@ -260,7 +266,7 @@ static void check_out_of_memory(const struct scenario *s)
 		cleanup_mm(&w.mm, &w.vmi);
 		/* What neither merges nor splits needs no memory. */
 		if (!has_result(&before, s) && memcmp(&before, &after, sizeof(before)))
-			explain(s, guarded, no_anon, &after, "changed without memory");
+			explain(s, marked, no_anon, &after, "changed without memory");
 	}
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VM_MAYBE_GUARD in mm/vma.c, in the tree's harness for that file.
+ * The flags of VM_STICKY in mm/vma.c, in the tree's harness for that file.
  *
- * Each operation is done with every combination of guarded and unguarded VMAs.
- * The VMAs that come out must be the same for all combinations but for the
+ * Each operation is done with every combination of VMAs with and without the
+ * flag. The VMAs that come out must be the same for all combinations but for the
  * flag, and one has the flag if, and only if, a part of it had it before.
  */
 
@@ -38,7 +38,7 @@ static void modify_flags(struct world *w, struct span range)
 
 static void modify_flags_unaware(struct world *w, struct span range)
 {
-	modify_flags_to(w, range, (w->vma[MIDDLE]->vm_flags ^ VM_SEQ_READ) & ~VM_MAYBE_GUARD);
+	modify_flags_to(w, range, (w->vma[MIDDLE]->vm_flags ^ VM_SEQ_READ) & ~VM_STICKY);
 }
 
 static void modify_name(struct world *w, struct span range)
@@ -60,7 +60,7 @@ static void modify_policy(struct world *w, struct span range)
 static void modify_flags_uffd(struct world *w, struct span range)
 {
 	struct vm_userfaultfd_ctx ctx = {};
-	vm_flags_t flags = (w->vma[MIDDLE]->vm_flags ^ VM_SEQ_READ) & ~VM_MAYBE_GUARD;
+	vm_flags_t flags = (w->vma[MIDDLE]->vm_flags ^ VM_SEQ_READ) & ~VM_STICKY;
 	struct vm_area_struct *vma = vma_modify_flags_uffd(&w->vmi, prev_of(w, range),
 							   w->vma[MIDDLE],
 							   range.start << PAGE_SHIFT,
@@ -145,8 +145,8 @@ static const struct operation modifications[] = {
 };
 
 static const struct operation new_op = { "vma_merge_new_range", merge_new_range, .brings = true };
-static const struct operation map_op = { "mmap_region", map, .replaces = true };
-static const struct operation brk_op = { "do_brk_flags", brk_up };
+static const struct operation map_op = { "mmap_region", map, .replaces = true, .sets = VM_SOFTDIRTY };
+static const struct operation brk_op = { "do_brk_flags", brk_up, .sets = VM_SOFTDIRTY };
 static const struct operation extend_op = { "vma_merge_extend", extend };
 static const struct operation expand_op = { "vma_expand", expand };
 static const struct operation shrink_op = { "vma_shrink", shrink };
@@ -253,7 +253,7 @@ static void test_no_other_flag_is_ignored(void)
 	static const struct operation *const ops[] = { &modifications[0], &modifications[3], &new_op };
 
 	for (vm_flags_t flag = 1; flag; flag <<= 1) {
-		if (flag == VM_MAYBE_GUARD)
+		if (flag & VM_STICKY)
 			continue;
 		for (int op = 0; op < ARRAY_SIZE(ops); op++) {
 			struct scenario s = {
@@ -281,25 +281,25 @@ static void test_anon_vma_is_shared(void)
 			.operation = &modifications[3],
 		};
 
-		/* Differs by the guards alone. */
-		if (flag == VM_MAYBE_GUARD) {
+		/* Differs by the marks alone. */
+		if (flag & VM_STICKY) {
 			s.flags[PREV] = s.flags[NEXT] = BASE;
 			shared = true;
 		}
-		for (unsigned int guarded = 0; guarded < BIT(PARTS); guarded++) {
+		for (unsigned int marked = 0; marked < BIT(PARTS); marked++) {
 			for (int part = PREV; part <= NEXT; part += NEXT - PREV) {
 				enum anon anon[PARTS] = {};
 				struct anon_vma *found;
 
 				anon[part] = ANON_A;
-				create(&w, &s, guarded, anon);
+				create(&w, &s, marked, anon);
 				found = find_mergeable_anon_vma(w.vma[MIDDLE]);
 				cleanup_mm(&w.mm, &w.vmi);
 				if (found == (shared ? &w.anon[ANON_A] : NULL))
 					continue;
 				failures++;
-				fprintf(stderr, "flag %lx, guarded %x: anon_vma of %d %sshared\n",
-					flag, guarded, part, shared ? "not " : "");
+				fprintf(stderr, "flag %lx, marked %x: anon_vma of %d %sshared\n",
+					flag, marked, part, shared ? "not " : "");
 			}
 		}
 	}
@@ -313,17 +313,17 @@ static void test_reset(void)
 	};
 
 	for (int i = 0; i < ARRAY_SIZE(resets); i++) {
-		for (int guarded = 0; guarded < 2; guarded++) {
+		for (int marked = 0; marked < 2; marked++) {
 			for (vm_flags_t flag = 1; flag; flag <<= 1) {
-				vm_flags_t sticky = guarded ? VM_MAYBE_GUARD : 0;
-				struct vm_area_struct vma = { .__vm_flags = BASE | sticky };
+				vm_flags_t had = marked ? sticky : 0;
+				struct vm_area_struct vma = { .__vm_flags = BASE | had };
 
 				resets[i](&vma, flag);
-				if (vma.vm_flags == (flag | sticky))
+				if (vma.vm_flags == (flag | had))
 					continue;
 				failures++;
 				fprintf(stderr, "reset %d: %lx instead of %lx\n", i, vma.vm_flags,
-					flag | sticky);
+					flag | had);
 			}
 		}
 	}
@@ -342,20 +342,25 @@ int main(void)
 		{ "anon_vma is shared", test_anon_vma_is_shared },
 		{ "reset", test_reset },
 	};
-	int failed = 0;
+	static const vm_flags_t flags[] = { VM_MAYBE_GUARD, VM_SOFTDIRTY };
+	int run = 0, failed = 0;
 
 	maple_tree_init();
 	vma_state_init();
 
-	for (int i = 0; i < ARRAY_SIZE(tests); i++) {
-		failures = 0;
-		tests[i].run();
-		if (failures) {
-			fprintf(stderr, "%s: %d failures\n", tests[i].name, failures);
-			failed++;
+	for (int flag = 0; flag < ARRAY_SIZE(flags); flag++) {
+		sticky = flags[flag];
+		for (int i = 0; i < ARRAY_SIZE(tests); i++) {
+			failures = 0;
+			tests[i].run();
+			run++;
+			if (failures) {
+				fprintf(stderr, "%s, flag %lx: %d failures\n", tests[i].name, sticky,
+					failures);
+				failed++;
+			}
 		}
 	}
-	printf("%d tests run, %d passed, %d failed.\n", (int)ARRAY_SIZE(tests),
-	       (int)ARRAY_SIZE(tests) - failed, failed);
+	printf("%d tests run, %d passed, %d failed.\n", run, run - failed, failed);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -73,7 +73,7 @@ fn child_vma(src: &Vma) -> Vma {
     dst.uffd = None;
     if src.flags.intersects(VmFlags::WIPEONFORK) {
         dst.anon_vma = None;
-        dst.flags = dst.flags - VmFlags::STICKY;
+        dst.flags = dst.flags - VmFlags::MAYBE_GUARD;
     } else if src.anon_vma.is_some() {
         dst.anon_vma = Some(next_id());
     }
