@@ -209,6 +209,40 @@ TEST_F(memory_failure, soft_offline_keeps_content)
 	EXPECT_NE(pfn_of(self->map), self->pfn);
 }
 
+/* The page of a file is lost, or moved, while another mapping has a guard there. */
+static void check_file(struct __test_metadata *_metadata, uint64_t *pfn,
+		       int advice)
+{
+	size_t page = page_size(), len = PAGES * page;
+	int fd = backing_open(MEMFD_SHARED, len);
+	char *map = backing_map(MEMFD_SHARED, NULL, len, fd, 0);
+	char *other = backing_map(MEMFD_SHARED, NULL, len, fd, 0);
+
+	xmadvise(map + page, page, MADV_GUARD_INSTALL);
+	other[0] = 'a';
+	other[page] = 'b';
+	*pfn = pfn_of(other + page);
+	EXPECT_EQ(advise(other + page, page, advice), 0);
+	EXPECT_NE(pfn_of(other + page), *pfn);
+	EXPECT_TRUE(guarded(map + page));
+	EXPECT_TRUE(vma_has_gu(map + page));
+	EXPECT_EQ(peek(map), 'a');
+	/* Nobody has the page any more. */
+	ASSERT_EQ(ftruncate(fd, 0), 0);
+	EXPECT_TRUE(guarded(map + page));
+	close(fd);
+}
+
+TEST_F(memory_failure, guard_stays_at_lost_page_of_file)
+{
+	check_file(_metadata, &self->pfn, MADV_HWPOISON);
+}
+
+TEST_F(memory_failure, guard_stays_at_moved_page_of_file)
+{
+	check_file(_metadata, &self->pfn, MADV_SOFT_OFFLINE);
+}
+
 TEST_F(memory_failure, unpoisoned_page_is_free_again)
 {
 	EXPECT_EQ(advise(self->map, self->page, MADV_HWPOISON), 0);
