@@ -40,9 +40,10 @@ enum Failure {
     Error(Error),
     /// Something stayed in the way. It must be tried again after the locks were released.
     Blocked,
-    /// The VMA must be announced as one that may have guards, under the mmap write lock.
+    /// The VMA must be announced as one that may have guards, under the mmap write lock, which
+    /// [`install_guards`] does.
     Unannounced,
-    /// Others wait for the locks. The work goes on after they were released.
+    /// Others wait for the locks. [`install_guards`] and [`remove_guards`] release them and go on.
     Contended,
 }
 
@@ -91,7 +92,8 @@ fn advise_vector(
             Ok(()) => break Ok(0),
             Err(Failure::Error(e)) => break Err(e),
             // A restart of the system call would do the first ranges again. So a range that was
-            // blocked is tried again here, after the lock was free for a moment.
+            // blocked, the only other failure that comes here, is tried again after the lock was free
+            // for a moment.
             Err(_) if fatal_signal_pending() => break Err(EINTR),
             Err(_) => {}
         }
@@ -294,6 +296,8 @@ impl Rest {
         Ok(part.map(|part| (vma, part)))
     }
 
+    /// Ends the walk.
+    ///
     /// # Errors
     ///
     /// `ENOMEM` when a part of the range is not mapped.
@@ -392,22 +396,18 @@ fn install_guards<'mm>(
 /// Those of the first VMA. Errors of later VMAs are found again when their turn comes, after the
 /// work on those before them.
 fn announce_guards(guard: &mut MmapWriteGuard<'_>, mut rest: Rest, row: &Row) -> Result {
-    let first = rest.addr;
-    let mut announce = |rest: &mut Rest| -> Result<bool> {
-        let Some((vma, part)) = rest.next_vma::<MmapWrite>(guard)? else {
-            return Ok(false);
-        };
-        if rest.addr > first && vma.should_unlock() {
-            return Ok(false);
-        }
-        check_seal(&vma, row)?;
-        guard::announce(vma)?;
-        rest.addr = part.end();
-        Ok(true)
+    let Some((vma, part)) = rest.next_vma::<MmapWrite>(guard)? else {
+        return Ok(());
     };
-    let mut goes_on = announce(&mut rest)?;
-    while goes_on {
-        goes_on = announce(&mut rest).unwrap_or(false);
+    check_seal(&vma, row)?;
+    guard::announce(vma)?;
+    rest.addr = part.end();
+    while let Ok(Some((vma, part))) = rest.next_vma::<MmapWrite>(guard) {
+        let stops = vma.should_unlock() || check_seal(&vma, row).is_err();
+        if stops || guard::announce(vma).is_err() {
+            break;
+        }
+        rest.addr = part.end();
     }
     Ok(())
 }
@@ -415,7 +415,8 @@ fn announce_guards(guard: &mut MmapWriteGuard<'_>, mut rest: Rest, row: &Row) ->
 /// Removes the guards in a range, and the flag of VMAs that lie wholly in it. `read_guard` keeps the
 /// mmap read lock if it was taken.
 ///
-/// The write locks are held only to check that no guards were installed meanwhile.
+/// The write locks are held only to check that no guards were installed meanwhile. That is a look at
+/// two numbers, unless some were, in this VMA or another, or the range has a hole.
 fn remove_guards<'mm>(
     mm: &'mm MmWithUser,
     read_guard: &mut Option<MmapReadGuard<'mm>>,
@@ -443,7 +444,7 @@ fn remove_guards<'mm>(
         let mut rest = Rest::new(done);
         while let Ok(Some((vma, part))) = rest.next_vma::<MmapWrite>(&mut guard) {
             if guard::removes_all(&vma, done) {
-                guard::retire(vma, &removal)?;
+                guard::retire(vma, &removal);
             }
             rest.addr = part.end();
         }

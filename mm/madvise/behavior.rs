@@ -30,8 +30,8 @@ pub(super) enum Work {
     /// The VMA read lock, or else the mmap read lock, which may be released meanwhile. The TLBs are
     /// flushed once, at the end of the call. Returns the address from which to go on.
     VmaRead(fn(VmaRead<'_>, PageRange, &mut MmuGather<'_>) -> Result<usize>),
-    /// The VMA read lock, or else the mmap read lock, which is kept where it was taken; where the flags
-    /// of a VMA must change, the mmap write lock before or after.
+    /// Takes its locks itself: the VMA read lock, or else the mmap read lock, which is kept for the
+    /// next range; and the mmap write lock where the flags of a VMA must change.
     Guards(
         for<'mm> fn(
             &'mm MmWithUser,

@@ -7,6 +7,8 @@
 //! the mmap write lock and the VMA write lock, before the first marker goes in. [`install`] and
 //! [`remove`] write and clear markers under a read lock, and return early when others wait for that
 //! lock. [`retire`] clears the flag under both write locks when all guards of the VMA were removed.
+//! [`install_guards`](super::install_guards) and [`remove_guards`](super::remove_guards) take the
+//! locks.
 
 use super::Failure;
 use kernel::{
@@ -22,9 +24,15 @@ use kernel::{
 /// Under a read lock page faults can fill the range again.
 const MAX_TRIES: usize = 3;
 
-/// How much memory an install zaps before it asks whether others wait for its locks, in bytes. This
-/// takes some hundred microseconds.
+/// How much memory an install zaps before it asks whether others wait for its locks, in bytes: this
+/// much, or the span of a page table if that is more. This takes some hundred microseconds.
 const ZAP_SIZE: usize = 4 << 20;
+
+/// Where a zap from `addr` on ends if a page table spans `span` bytes: behind `addr`, and at the end of
+/// a table, so that no huge page is split there.
+fn zap_end(addr: usize, span: usize) -> usize {
+    addr.saturating_add(ZAP_SIZE.max(span)) & !(span - 1)
+}
 
 /// Checks that `vma` can be given guards.
 ///
@@ -72,24 +80,23 @@ pub(super) fn install(vma: &VmaRef, range: PageRange) -> Result<usize, Failure> 
     while let Some(rest) = range.clamp(addr, range.end()) {
         let mut visitor = Install {
             start: addr,
-            stopped: Stopped::ForOthers(range.end()),
+            stopped: None,
         };
         if walk(&vma, rest, &mut visitor)?.is_continue() {
             break;
         }
         let in_way = match visitor.stopped {
-            Stopped::ForOthers(addr) => return Ok(addr),
-            Stopped::ByMemory(addr) => addr,
+            Some(Stopped::ForOthers(addr)) => return Ok(addr),
+            Some(Stopped::ByMemory(addr)) => addr,
+            None => break,
         };
         tries = if in_way == addr { tries + 1 } else { 1 };
         if tries > MAX_TRIES {
             return Err(Failure::Blocked);
         }
         addr = in_way;
-        // A huge page is zapped as a whole if it can be.
-        let zap_end = (addr.saturating_add(ZAP_SIZE) & !(table_span() - 1)).min(range.end());
-        // Leaves the markers that are there already.
-        vma.zap_page_range_single(addr, zap_end - addr);
+        // The zap leaves the markers that are there already.
+        vma.zap_page_range_single(addr, zap_end(addr, table_span()).min(range.end()) - addr);
     }
     Ok(range.end())
 }
@@ -121,18 +128,14 @@ pub(super) fn removes_all(vma: &VmaRef, range: PageRange) -> bool {
 
 /// Makes `vma`, whose guards were removed, one that has none for certain. It stays one that may have
 /// some if others installed them meanwhile.
-///
-/// # Errors
-///
-/// None: such a VMA is ordinary memory.
-pub(super) fn retire(vma: VmaMmapWrite<'_>, removal: &GuardRemoval<'_>) -> Result {
-    vma.start_write().clear_maybe_guard(removal).map(drop)
+pub(super) fn retire(vma: VmaMmapWrite<'_>, removal: &GuardRemoval<'_>) {
+    let _ = vma.start_write().try_clear_maybe_guard(removal);
 }
 
 /// Fills a range with markers.
 struct Install {
     start: usize,
-    stopped: Stopped,
+    stopped: Option<Stopped>,
 }
 
 /// Why an install stopped, and where.
@@ -149,14 +152,14 @@ impl Install {
     fn stops_for_others(&mut self, vma: &VmaRef, range: PageRange) -> bool {
         let stops = range.start() > self.start && vma.should_unlock();
         if stops {
-            self.stopped = Stopped::ForOthers(range.start());
+            self.stopped = Some(Stopped::ForOthers(range.start()));
         }
         stops
     }
 
     #[inline]
     fn stop_by_memory(&mut self, addr: usize) -> Step {
-        self.stopped = Stopped::ByMemory(addr);
+        self.stopped = Some(Stopped::ByMemory(addr));
         Step::Stop
     }
 }
@@ -191,12 +194,31 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
         while let Some(run) = entries.next_run() {
             match run {
                 Run::Vacant(run) => run.install_guards(),
-                Run::Guards(_) => {}
+                Run::Guards => {}
                 Run::Other(addr) => return Ok(self.stop_by_memory(addr)),
             }
         }
         drop(entries);
         cond_resched();
         Ok(Step::Next)
+    }
+}
+
+#[cfg(CONFIG_RUST_VMA_KUNIT_TEST)]
+#[allow(unsafe_code)]
+#[kernel::macros::kunit_tests(rust_vma_guard)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zap_goes_forward_and_ends_with_a_table() {
+        // What a table spans with pages of 4, 16 and 64 kB.
+        for span in [2 << 20, 32 << 20, 512 << 20] {
+            for addr in [span, span + 4096, 2 * span - 4096] {
+                let end = zap_end(addr, span);
+                assert!(addr < end && end <= addr + ZAP_SIZE.max(span));
+                assert_eq!(end % span, 0);
+            }
+        }
     }
 }

@@ -33,11 +33,10 @@ impl MmWithUser {
         };
     }
 
-    /// Returns a number that changes whenever guard markers have come into the page tables.
+    /// Returns a number that changes whenever guard markers have come into the page tables, before
+    /// the lock of the VMA is released under which they came. It wraps around.
     ///
-    /// It changes before the lock of the VMA is released under which they came.
-    ///
-    /// C: `mm_guards_added()`.
+    /// C: `mm_struct::guard_seq`.
     #[inline]
     pub(super) fn guard_seq(&self) -> usize {
         // SAFETY: The address space is valid.

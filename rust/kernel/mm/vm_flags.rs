@@ -228,7 +228,7 @@ vm_flags! {
             .union(Self::STACK_EARLY);
         /// Mappings with a gap before them.
         STARTGAP_FLAGS = Self::GROWSDOWN.union(Self::SHADOW_STACK);
-        /// Flags that tell what page tables may hold: ignored when VMAs are compared for a merge,
+        /// Flags that tell what page tables may hold, or what was written by them: ignored when VMAs are compared for a merge,
         /// kept in what is merged.
         STICKY = Self::MAYBE_GUARD.union(Self::SOFTDIRTY);
     }

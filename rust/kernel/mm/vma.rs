@@ -81,10 +81,13 @@ impl VmaRef {
         self.vm_flags().intersects(VmFlags::MAYBE_GUARD)
     }
 
-    /// Returns whether a thread that works for long under a lock of the VMA should release it soon:
-    /// others may wait for it, or a fatal signal is pending.
+    /// Returns whether a thread that works for long under a lock of the VMA should release it soon: a
+    /// writer waits for the VMA lock, anybody for the mmap lock, or a fatal signal is pending.
     ///
-    /// C: `mmap_lock_is_contended()`, `fatal_signal_pending()`.
+    /// It does not know which of the two locks is held. So a thread that has only the VMA lock may
+    /// release it where the mmap lock is busy, and take it again.
+    ///
+    /// C: `vm_area_struct::vm_refcnt`, `mmap_lock_is_contended()`, `fatal_signal_pending()`.
     #[inline]
     pub fn should_unlock(&self) -> bool {
         // SAFETY: By the type invariants the VMA is valid, and so is its address space.

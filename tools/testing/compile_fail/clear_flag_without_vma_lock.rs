@@ -8,5 +8,5 @@ use kernel::mm::{page_table::GuardRemoval, VmaMmapWrite};
 
 /// Tries it.
 pub fn attempt(vma: VmaMmapWrite<'_>, removal: &GuardRemoval<'_>) {
-    let _ = vma.clear_maybe_guard(removal);
+    let _ = vma.try_clear_maybe_guard(removal);
 }

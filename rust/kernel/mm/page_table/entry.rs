@@ -100,9 +100,9 @@ impl<V: Walkable> Entries<'_, V> {
         // SAFETY: As above.
         let n = unsafe { bindings::ptes_guard(self.ptep, max) };
         if n > 0 {
-            // INVARIANT: The function returns the number of entries that are guards.
             // SAFETY: As above.
-            return Some(Run::Guards(GuardRun(unsafe { self.take(n) })));
+            unsafe { self.take(n) };
+            return Some(Run::Guards);
         }
         // SAFETY: The table has an entry here.
         unsafe { self.take(1) };
@@ -265,7 +265,7 @@ pub enum Run<'e, V> {
     /// Entries that hold no memory.
     Vacant(VacantRun<'e, V>),
     /// Entries with guard markers.
-    Guards(GuardRun<'e, V>),
+    Guards,
     /// An entry that holds memory, or what is left of it, at this address.
     Other(usize),
 }
@@ -288,7 +288,7 @@ struct Places<'e, V> {
 ///
 /// # Invariants
 ///
-/// No entry is present, is in swap, or stands for memory that was lost; none is a guard.
+/// No entry is present or refers to memory, in swap or elsewhere; none is a guard.
 pub struct VacantRun<'e, V>(Places<'e, V>);
 
 impl VacantRun<'_, VmaMaybeGuard<'_>> {

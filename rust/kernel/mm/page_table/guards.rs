@@ -5,13 +5,14 @@
 use super::{walk, HugePage, Step, Table, Visitor};
 use crate::{
     error::{code::EINVAL, Result},
-    mm::{cond_resched, virt::VmaRef, MmWithUser, PageRange},
+    mm::{cond_resched, virt::VmaRef, MmWithUser, PageRange, VmaWrite},
 };
 
 /// The removal of the guards of a range, VMA by VMA. No lock is needed in between.
 ///
 /// It can tell whether a marker may have come in behind it: each one that is written or moved
-/// changes `mm_struct::guard_seq`, under a lock of its VMA.
+/// changes `mm_struct::guard_seq`, under a lock of its VMA. `fork()` fills the page tables of a new
+/// address space without that, before anybody can remove guards there.
 ///
 /// # Invariants
 ///
@@ -44,8 +45,7 @@ impl<'mm> GuardRemoval<'mm> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` when the part does not lie in the VMA, or the VMA is one of hugetlb or of another
-    /// address space.
+    /// `EINVAL` when the part does not lie in the VMA, or the VMA is of another address space.
     pub fn remove(&mut self, vma: &VmaRef, part: PageRange) -> Result<usize> {
         vma.check_range(part)?;
         if !vma.is_of(self.mm) {
@@ -67,11 +67,10 @@ impl<'mm> GuardRemoval<'mm> {
         Ok(self.end)
     }
 
-    /// Returns whether `vma` has no guards for certain. `false` means that it may have some.
-    ///
-    /// The answer holds as long as nobody can install: while the VMA is locked for writing.
+    /// Returns whether `vma` has no guards for certain, as long as it is locked for writing. `false`
+    /// means that it may have some.
     #[inline]
-    pub(in crate::mm) fn is_complete_for(&self, vma: &VmaRef) -> bool {
+    pub(in crate::mm) fn is_complete_for(&self, vma: &VmaWrite<'_>) -> bool {
         vma.is_of(self.mm)
             && self.start <= vma.start()
             && vma.end() <= self.end

@@ -299,30 +299,27 @@ impl<'g> VmaWrite<'g> {
         Ok(unsafe { VmaMaybeGuard::new(self.vma) })
     }
 
-    /// Takes [`VmFlags::MAYBE_GUARD`] away, unless there are guards. Returns whether it is gone.
+    /// Clears [`VmFlags::MAYBE_GUARD`], unless there are guards. Returns whether it is clear.
     ///
-    /// Where `removal` cannot tell that no guard is left, because some were installed meanwhile, all
-    /// page tables of the VMA are looked at.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` when the VMA is one of hugetlb.
+    /// All page tables of the VMA are looked at where `removal` cannot tell that no guard is left:
+    /// because it did not go through all of the VMA, or because guards were installed meanwhile, in
+    /// whichever VMA.
     #[inline]
-    pub fn clear_maybe_guard(self, removal: &GuardRemoval<'_>) -> Result<bool> {
-        let is_clear = removal.is_complete_for(&self) || self.has_no_guards()?;
+    pub fn try_clear_maybe_guard(self, removal: &GuardRemoval<'_>) -> bool {
+        let is_clear = removal.is_complete_for(&self) || self.has_no_guards();
         if is_clear {
             // SAFETY: By the type invariants the VMA is valid and write-locked. No marker is left, and
             // whoever installs holds a lock of the VMA, which nobody else has.
             unsafe { bindings::vm_flags_clear(self.as_ptr(), VmFlags::MAYBE_GUARD.bits()) };
         }
-        Ok(is_clear)
+        is_clear
     }
 
     /// Looks for guards in all page tables of the VMA.
-    fn has_no_guards(&self) -> Result<bool> {
+    fn has_no_guards(&self) -> bool {
         // INVARIANT: A VMA has whole pages, and at least one.
         let range = PageRange::new(self.start(), self.end());
-        Ok(walk::<VmaRef, _>(self, range, &mut FindGuard)?.is_continue())
+        walk::<VmaRef, _>(self, range, &mut FindGuard).is_ok_and(|walked| walked.is_continue())
     }
 }
 

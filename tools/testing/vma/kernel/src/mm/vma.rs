@@ -296,20 +296,17 @@ impl<'g> VmaWrite<'g> {
         Ok(VmaMaybeGuard::new(&self))
     }
 
-    /// Takes the flag away, unless there are guards. Returns whether it is gone.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` when the VMA is one of hugetlb.
+    /// Clears the flag, unless there are guards. Returns whether it is clear.
     #[track_caller]
-    pub fn clear_maybe_guard(self, removal: &GuardRemoval<'_>) -> Result<bool> {
+    pub fn try_clear_maybe_guard(self, removal: &GuardRemoval<'_>) -> bool {
         let range = PageRange::new(self.start(), self.end());
         let is_clear = removal.is_complete_for(&self)
-            || walk::<VmaRef, _>(&self, range, &mut FindGuard)?.is_continue();
+            || walk::<VmaRef, _>(&self, range, &mut FindGuard)
+                .is_ok_and(|walked| walked.is_continue());
         if is_clear {
             self.space(|space| space.clear_flags(self.id(), VmFlags::MAYBE_GUARD));
         }
-        Ok(is_clear)
+        is_clear
     }
 }
 

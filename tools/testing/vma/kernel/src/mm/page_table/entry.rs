@@ -123,7 +123,8 @@ impl<V: Walkable> Entries<'_, V> {
             }
             Some(Pte::Guard) => {
                 let n = self.run(is_guard);
-                Run::Guards(GuardRun(self.take(n)))
+                self.take(n);
+                Run::Guards
             }
             Some(_) => {
                 self.take(1);
@@ -230,7 +231,7 @@ pub enum Run<'e, V> {
     /// Entries that hold no memory.
     Vacant(VacantRun<'e, V>),
     /// Entries with guard markers.
-    Guards(GuardRun<'e, V>),
+    Guards,
     /// An entry that holds memory, or what is left of it, at this address.
     Other(usize),
 }
