@@ -170,10 +170,7 @@ fn with_locks(
                 })
             })
         }
-        Work::Guards(work) => {
-            let mut guard = None;
-            body(&mut |range, _| plugged(|| work(mm, &mut guard, range, row)))
-        }
+        Work::Guards(work) => body(&mut |range, _| plugged(|| work(mm, range, row))),
         Work::Flags(change) => {
             let mut guard = MmapWrite::lock(mm)?;
             body(&mut |range, _| {
@@ -364,26 +361,22 @@ fn lock_one_vma(
         .map(|vma| (vma, range)))
 }
 
-/// Installs guards in a range. `read_guard` keeps the mmap read lock if it was taken.
+/// Installs guards in a range.
 ///
 /// Each VMA must be announced before its first guard. The write locks are held for that only.
-fn install_guards<'mm>(
-    mm: &'mm MmWithUser,
-    read_guard: &mut Option<MmapReadGuard<'mm>>,
-    range: PageRange,
-    row: &Row,
-) -> Result<(), Failure> {
-    let mut rest = Rest::new(untagged(mm, read_guard, range)?);
+fn install_guards(mm: &MmWithUser, range: PageRange, row: &Row) -> Result<(), Failure> {
+    let mut read_guard = None;
+    let mut rest = Rest::new(untagged(mm, &mut read_guard, range)?);
     loop {
-        match work_on_guards(mm, read_guard, &mut rest, row, guard::install) {
+        match work_on_guards(mm, &mut read_guard, &mut rest, row, guard::install) {
             Err(Failure::Unannounced) => {
-                *read_guard = None;
+                drop(read_guard);
                 let mut guard = MmapWrite::lock(mm)?;
                 announce_guards(&mut guard, rest, row)?;
-                *read_guard = Some(guard.downgrade());
+                read_guard = Some(guard.downgrade());
             }
             Err(Failure::Contended) if fatal_signal_pending() => return Err(EINTR.into()),
-            Err(Failure::Contended) => *read_guard = None,
+            Err(Failure::Contended) => read_guard = None,
             result => return result,
         }
     }
@@ -412,37 +405,35 @@ fn announce_guards(guard: &mut MmapWriteGuard<'_>, mut rest: Rest, row: &Row) ->
     Ok(())
 }
 
-/// Removes the guards in a range, and the flag of VMAs that lie wholly in it. `read_guard` keeps the
-/// mmap read lock if it was taken.
+/// Removes the guards in a range, and the flag of VMAs that lie wholly in it.
 ///
 /// The write locks are held only to check that no guards were installed meanwhile. That is a look at
 /// two numbers, unless some were, in this VMA or another, or the range has a hole.
-fn remove_guards<'mm>(
-    mm: &'mm MmWithUser,
-    read_guard: &mut Option<MmapReadGuard<'mm>>,
-    range: PageRange,
-    row: &Row,
-) -> Result<(), Failure> {
-    let range = untagged(mm, read_guard, range)?;
+fn remove_guards(mm: &MmWithUser, range: PageRange, row: &Row) -> Result<(), Failure> {
+    let mut read_guard = None;
+    let range = untagged(mm, &mut read_guard, range)?;
     let mut rest = Rest::new(range);
     let mut removal = GuardRemoval::new(mm);
     let mut removes_all = false;
     let result = loop {
-        let result = work_on_guards(mm, read_guard, &mut rest, row, |vma, part| {
+        let result = work_on_guards(mm, &mut read_guard, &mut rest, row, |vma, part| {
             removes_all |= guard::removes_all(vma, range);
             guard::remove(&mut removal, vma, part)
         });
         match result {
             Err(Failure::Contended) if fatal_signal_pending() => break Err(EINTR.into()),
-            Err(Failure::Contended) => *read_guard = None,
+            Err(Failure::Contended) => read_guard = None,
             result => break result,
         }
     };
+    drop(read_guard);
     if let Some(done) = rest.done().filter(|_| removes_all) {
-        *read_guard = None;
         let mut guard = MmapWrite::lock(mm)?;
         let mut rest = Rest::new(done);
         while let Ok(Some((vma, part))) = rest.next_vma::<MmapWrite>(&mut guard) {
+            if rest.addr > done.start() && vma.should_unlock() {
+                break;
+            }
             if guard::removes_all(&vma, done) {
                 guard::retire(vma, &removal);
             }
@@ -482,8 +473,11 @@ fn work_on_guards<'mm>(
             return Ok(rest.finish()?);
         }
     }
-    let guard = read_lock(mm, read_guard)?;
+    let (guard, first) = (read_lock(mm, read_guard)?, rest.addr);
     while let Some((vma, part)) = rest.next_vma::<MmapRead>(guard)? {
+        if rest.addr > first && vma.should_unlock() {
+            return Err(Failure::Contended);
+        }
         advance(rest, &vma, part)?;
     }
     Ok(rest.finish()?)

@@ -30,16 +30,9 @@ pub(super) enum Work {
     /// The VMA read lock, or else the mmap read lock, which may be released meanwhile. The TLBs are
     /// flushed once, at the end of the call. Returns the address from which to go on.
     VmaRead(fn(VmaRead<'_>, PageRange, &mut MmuGather<'_>) -> Result<usize>),
-    /// Takes its locks itself: the VMA read lock, or else the mmap read lock, which is kept for the
-    /// next range; and the mmap write lock where the flags of a VMA must change.
-    Guards(
-        for<'mm> fn(
-            &'mm MmWithUser,
-            &mut Option<MmapReadGuard<'mm>>,
-            PageRange,
-            &Row,
-        ) -> Result<(), Failure>,
-    ),
+    /// Takes its locks itself: the VMA read lock, or else the mmap read lock; and the mmap write lock
+    /// where the flags of a VMA must change.
+    Guards(fn(&MmWithUser, PageRange, &Row) -> Result<(), Failure>),
     /// The mmap write lock, to change the flags of VMAs. Returns the new flags.
     Flags(fn(&VmaMmapWrite<'_>, PageRange) -> Result<VmFlags>),
 }

@@ -25,7 +25,7 @@ use kernel::{
 const MAX_TRIES: usize = 3;
 
 /// How much memory an install zaps before it asks whether others wait for its locks, in bytes: this
-/// much, or the span of a page table if that is more. This takes some hundred microseconds.
+/// much, which takes some hundred microseconds, or the span of a page table if that is more.
 const ZAP_SIZE: usize = 4 << 20;
 
 /// Where a zap from `addr` on ends if a page table spans `span` bytes: behind `addr`, and at the end of
@@ -170,7 +170,11 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
     }
 
     fn huge(&mut self, page: &HugePage<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
-        Ok(self.stop_by_memory(page.as_table().range().start()))
+        let place = page.as_table();
+        if self.stops_for_others(place.vma(), place.range()) {
+            return Ok(Step::Stop);
+        }
+        Ok(self.stop_by_memory(place.range().start()))
     }
 
     #[inline]

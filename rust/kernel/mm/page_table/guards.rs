@@ -115,7 +115,7 @@ impl Visitor<VmaRef> for Remove {
     }
 }
 
-/// Ends a walk at the first guard marker.
+/// Ends a walk at the first guard marker, or when others wait.
 pub(in crate::mm) struct FindGuard;
 
 impl Visitor<VmaRef> for FindGuard {
@@ -131,6 +131,9 @@ impl Visitor<VmaRef> for FindGuard {
 
     #[inline]
     fn table(&mut self, table: &Table<'_, VmaRef>) -> Result<Step> {
+        if table.vma().should_unlock() {
+            return Ok(Step::Stop);
+        }
         let Some(mut entries) = table.lock(table.range().start()) else {
             return Ok(Step::Again);
         };

@@ -303,7 +303,7 @@ impl<'g> VmaWrite<'g> {
     ///
     /// All page tables of the VMA are looked at where `removal` cannot tell that no guard is left:
     /// because it did not go through all of the VMA, or because guards were installed meanwhile, in
-    /// whichever VMA.
+    /// whichever VMA. The flag stays when others wait for the locks before all tables were seen.
     #[inline]
     pub fn try_clear_maybe_guard(self, removal: &GuardRemoval<'_>) -> bool {
         let is_clear = removal.is_complete_for(&self) || self.has_no_guards();

@@ -173,6 +173,22 @@ fn others_get_the_locks_and_the_work_goes_on() {
 }
 
 #[test]
+fn others_get_the_locks_between_mappings() {
+    for advice in [GUARD_INSTALL, GUARD_REMOVE] {
+        let world = World::of(Mapping::new(0, 9, What::Anonymous));
+        world.mmap(Mapping::new(9, 9, What::File(0, true)));
+        assert_eq!(install(&world, 0, 18), Ok(()));
+        let seen = std::rc::Rc::new(std::cell::Cell::new(false));
+        let note = seen.clone();
+        wait_once(move |_| note.set(true));
+        let (start, len) = (at(0), 18 * PAGE_SIZE);
+        assert_eq!(policy::madvise(&world.mm, start, len, advice), Ok(()));
+        assert!(seen.get());
+        check(&world.mm);
+    }
+}
+
+#[test]
 fn a_flag_that_goes_while_the_locks_are_free_is_set_again() {
     let world = large();
     wait_once(|mm| mm.with(forget_guards));
