@@ -124,6 +124,8 @@ pub struct Episode {
     pub files: [isize; FILES],
     pub maps: usize,
     pub guards: Guards,
+    /// The pages that are sealed, and stay so.
+    pub sealed: [bool; PAGES],
     pub uffd: isize,
     pub ring: Option<Ring>,
     pub pkey: isize,
@@ -207,6 +209,7 @@ impl Episode {
             ],
             maps: 0,
             guards: Guards::Everywhere,
+            sealed: [false; PAGES],
             uffd: -1,
             ring: None,
             pkey,

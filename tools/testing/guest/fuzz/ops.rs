@@ -237,10 +237,24 @@ impl Episode {
         call(Call::Munlock, [range.addr(), range.len()])
     }
 
+    /// Passes over ranges with a sealed part between others, in which the stock kernel loses its place.
     fn seal(&mut self) -> isize {
         let range = self.small_range();
         note!(self, " {range}");
-        call(Call::Mseal, [range.addr(), range.len(), 0])
+        let pages = &mut self.sealed[range.first..range.first + range.count];
+        let mut behind = pages
+            .iter()
+            .skip_while(|sealed| **sealed)
+            .skip_while(|sealed| !**sealed)
+            .skip_while(|sealed| **sealed);
+        if behind.next().is_some() {
+            return 0;
+        }
+        let result = call(Call::Mseal, [range.addr(), range.len(), 0]);
+        if result == 0 {
+            pages.fill(true);
+        }
+        result
     }
 
     fn read(&mut self) -> isize {
