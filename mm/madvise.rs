@@ -428,19 +428,28 @@ fn remove_guards(mm: &MmWithUser, range: PageRange, row: &Row) -> Result<(), Fai
     };
     drop(read_guard);
     if let Some(done) = rest.done().filter(|_| removes_all) {
-        let mut guard = MmapWrite::lock(mm)?;
         let mut rest = Rest::new(done);
-        while let Ok(Some((vma, part))) = rest.next_vma::<MmapWrite>(&mut guard) {
-            if rest.addr > done.start() && vma.should_unlock() {
-                break;
-            }
-            if guard::removes_all(&vma, done) {
-                guard::retire(vma, &removal);
-            }
-            rest.addr = part.end();
+        while rest.range().is_some() {
+            retire_guards(&mut MmapWrite::lock(mm)?, &mut rest, &removal);
         }
     }
     result
+}
+
+/// Takes the flag of the VMAs that lie wholly in a range without guards, until others wait for the
+/// lock: of the first VMA in the rest of the range at least.
+fn retire_guards(guard: &mut MmapWriteGuard<'_>, rest: &mut Rest, removal: &GuardRemoval<'_>) {
+    let first = rest.addr;
+    while let Ok(Some((vma, part))) = rest.next_vma::<MmapWrite>(guard) {
+        if rest.addr > first && vma.should_unlock() {
+            return;
+        }
+        if guard::removes_all(&vma, rest.range) {
+            guard::retire(vma, removal);
+        }
+        rest.addr = part.end();
+    }
+    rest.addr = rest.range.end();
 }
 
 /// Calls `work` under a read lock for each VMA in the rest of a range: that of the VMA, if the rest is
