@@ -128,10 +128,14 @@ static bool poison(FIXTURE_DATA(over) *self)
 	       !ioctl(self->uffd, UFFDIO_POISON, &poison);
 }
 
-/* The process is told by SIGBUS. */
+static void on_bus(int sig)
+{
+}
+
+/* The process is told by SIGBUS, which cannot be ignored. */
 static bool hwpoison(FIXTURE_DATA(over) *self)
 {
-	signal(SIGBUS, SIG_IGN);
+	signal(SIGBUS, on_bus);
 	return !madvise(self->map + FIRST * self->page, COUNT * self->page,
 			MADV_HWPOISON);
 }
