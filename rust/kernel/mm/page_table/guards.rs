@@ -115,8 +115,21 @@ impl Visitor<VmaRef> for Remove {
     }
 }
 
-/// Ends a walk at the first guard marker, or when others wait.
-pub(in crate::mm) struct FindGuard;
+/// Ends a walk at the first guard marker, or when others wait and some tables were looked at: to look at
+/// these takes less than a millisecond.
+pub(in crate::mm) struct FindGuard {
+    tables: usize,
+}
+
+impl FindGuard {
+    /// How many tables are looked at although others wait.
+    const MIN_TABLES: usize = 512;
+
+    #[inline]
+    pub(in crate::mm) fn new() -> Self {
+        Self { tables: 0 }
+    }
+}
 
 impl Visitor<VmaRef> for FindGuard {
     #[inline]
@@ -131,9 +144,10 @@ impl Visitor<VmaRef> for FindGuard {
 
     #[inline]
     fn table(&mut self, table: &Table<'_, VmaRef>) -> Result<Step> {
-        if table.vma().should_unlock() {
+        if self.tables > Self::MIN_TABLES && table.vma().should_unlock() {
             return Ok(Step::Stop);
         }
+        self.tables += 1;
         let Some(mut entries) = table.lock(table.range().start()) else {
             return Ok(Step::Again);
         };

@@ -303,7 +303,8 @@ impl<'g> VmaWrite<'g> {
     ///
     /// All page tables of the VMA are looked at where `removal` cannot tell that no guard is left:
     /// because it did not go through all of the VMA, or because guards were installed meanwhile, in
-    /// whichever VMA. The flag stays when others wait for the locks before all tables were seen.
+    /// whichever VMA. In a large VMA the flag stays when others wait for the locks before all tables
+    /// were seen.
     #[inline]
     pub fn try_clear_maybe_guard(self, removal: &GuardRemoval<'_>) -> bool {
         let is_clear = removal.is_complete_for(&self) || self.has_no_guards();
@@ -319,7 +320,8 @@ impl<'g> VmaWrite<'g> {
     fn has_no_guards(&self) -> bool {
         // INVARIANT: A VMA has whole pages, and at least one.
         let range = PageRange::new(self.start(), self.end());
-        walk::<VmaRef, _>(self, range, &mut FindGuard).is_ok_and(|walked| walked.is_continue())
+        walk::<VmaRef, _>(self, range, &mut FindGuard::new())
+            .is_ok_and(|walked| walked.is_continue())
     }
 }
 

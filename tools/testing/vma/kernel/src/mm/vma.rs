@@ -301,7 +301,7 @@ impl<'g> VmaWrite<'g> {
     pub fn try_clear_maybe_guard(self, removal: &GuardRemoval<'_>) -> bool {
         let range = PageRange::new(self.start(), self.end());
         let is_clear = removal.is_complete_for(&self)
-            || walk::<VmaRef, _>(&self, range, &mut FindGuard)
+            || walk::<VmaRef, _>(&self, range, &mut FindGuard::new())
                 .is_ok_and(|walked| walked.is_continue());
         if is_clear {
             self.space(|space| space.clear_flags(self.id(), VmFlags::MAYBE_GUARD));
