@@ -427,6 +427,8 @@ impl Episode {
         match what {
             0..=2 => ioctl(fd, UFFDIO_REGISTER, &mut [addr, len, mode, 0]),
             3 => ioctl(fd, UFFDIO_UNREGISTER, &mut [addr, len]),
+            // The stock kernel puts the page in the place of a guard.
+            4 if state::is_guard(range.addr()) => 0,
             4 => {
                 let from = self.scratch as u64;
                 let mut args = [addr, from, PAGE as u64, 0, 0];

@@ -9,6 +9,7 @@ use core::{array, fmt::Write};
 
 /// Bits of a word of /proc/PID/pagemap.
 const PRESENT: u64 = 1 << 63;
+const GUARD: u64 = 1 << 58;
 const SWAPPED: u64 = 1 << 62;
 const PFN: u64 = (1 << 55) - 1;
 
@@ -124,6 +125,15 @@ fn page_flags(fd: usize, pagemap: &[u64; PAGES], flags: &mut [u64; PAGES]) {
         sys::read_numbers(fd, start as usize, &mut flags[first..first + count]);
         first += count;
     }
+}
+
+/// Whether a page is a guard.
+pub fn is_guard(addr: usize) -> bool {
+    let mut word = [0];
+    let fd = sys::open(c"/proc/self/pagemap", 0) as usize;
+    sys::read_numbers(fd, addr / PAGE, &mut word);
+    sys::close(fd as isize);
+    word[0] & GUARD != 0
 }
 
 /// Logs the state of this process's arena.
