@@ -427,8 +427,13 @@ impl Episode {
         match what {
             0..=2 => ioctl(fd, UFFDIO_REGISTER, &mut [addr, len, mode, 0]),
             3 => ioctl(fd, UFFDIO_UNREGISTER, &mut [addr, len]),
-            // The stock kernel puts the page in the place of a guard.
-            4 if state::is_guard(range.addr()) => 0,
+            // The stock kernel puts the page in the place of a guard, but none of zeros.
+            4 if state::is_guard(range.addr()) => {
+                let mut args = [addr, PAGE as u64, 0, 0];
+                let result = ioctl(fd, UFFDIO_ZEROPAGE, &mut args);
+                note!(self, " {:x}", args[3]);
+                result
+            }
             4 => {
                 let from = self.scratch as u64;
                 let mut args = [addr, from, PAGE as u64, 0, 0];
