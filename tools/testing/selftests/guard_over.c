@@ -28,104 +28,108 @@
 /* For a call that does not end. */
 #define SECONDS	60
 
-FIXTURE(over)
-{
+struct area {
 	char *map;
 	size_t page;
 	int uffd;
+};
+
+FIXTURE(over)
+{
+	struct area area;
 };
 
 FIXTURE_VARIANT(over)
 {
 	enum backing backing;
 	/* Puts it there; false if the kernel cannot. */
-	bool (*put)(FIXTURE_DATA(over) *self);
+	bool (*put)(struct area *area);
 	/* Whether the file has the data still when the guard is gone. */
 	bool stays;
 };
 
-static bool nothing(FIXTURE_DATA(over) *self)
+static bool nothing(struct area *area)
 {
-	madvise(self->map + FIRST * self->page, COUNT * self->page, MADV_DONTNEED);
+	madvise(area->map + FIRST * area->page, COUNT * area->page, MADV_DONTNEED);
 	return true;
 }
 
-static bool pages(FIXTURE_DATA(over) *self)
+static bool pages(struct area *area)
 {
 	return true;
 }
 
-static bool zero_pages(FIXTURE_DATA(over) *self)
+static bool zero_pages(struct area *area)
 {
 	size_t i;
 
-	nothing(self);
+	nothing(area);
 	for (i = FIRST; i < FIRST + COUNT; i++)
-		(void)*(volatile char *)(self->map + i * self->page);
+		(void)*(volatile char *)(area->map + i * area->page);
 	return true;
 }
 
-static bool swap(FIXTURE_DATA(over) *self)
+static bool swap(struct area *area)
 {
-	return !madvise(self->map + FIRST * self->page, COUNT * self->page,
+	return !madvise(area->map + FIRST * area->page, COUNT * area->page,
 			MADV_PAGEOUT);
 }
 
-static bool uffd_open(FIXTURE_DATA(over) *self, unsigned long long features,
+static bool uffd_open(struct area *area, unsigned long long features,
 		      unsigned long long mode)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
 	struct uffdio_register reg = {
-		.range.start = (unsigned long)self->map,
-		.range.len = PAGES * self->page,
+		.range.start = (unsigned long)area->map,
+		.range.len = PAGES * area->page,
 		.mode = mode,
 	};
 
-	self->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	return self->uffd >= 0 && !ioctl(self->uffd, UFFDIO_API, &api) &&
-	       !ioctl(self->uffd, UFFDIO_REGISTER, &reg);
+	area->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	return area->uffd >= 0 && !ioctl(area->uffd, UFFDIO_API, &api) &&
+	       !ioctl(area->uffd, UFFDIO_REGISTER, &reg);
 }
 
-static bool protect(FIXTURE_DATA(over) *self)
+static bool protect(struct area *area)
 {
 	struct uffdio_writeprotect wp = {
-		.range.start = (unsigned long)self->map + FIRST * self->page,
-		.range.len = COUNT * self->page,
+		.range.start = (unsigned long)area->map + FIRST * area->page,
+		.range.len = COUNT * area->page,
 		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
 	};
 
-	return uffd_open(self, UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+	return uffd_open(area, UFFD_FEATURE_PAGEFAULT_FLAG_WP |
 			 UFFD_FEATURE_WP_HUGETLBFS_SHMEM |
 			 UFFD_FEATURE_WP_UNPOPULATED, UFFDIO_REGISTER_MODE_WP) &&
-	       !ioctl(self->uffd, UFFDIO_WRITEPROTECT, &wp);
+	       !ioctl(area->uffd, UFFDIO_WRITEPROTECT, &wp);
 }
 
 /* The protection stays as a marker when the page goes. */
-static bool protect_and_drop(FIXTURE_DATA(over) *self)
+static bool protect_and_drop(struct area *area)
 {
-	return protect(self) && nothing(self);
+	return protect(area) && nothing(area);
 }
 
-static bool protect_nothing(FIXTURE_DATA(over) *self)
+static bool protect_nothing(struct area *area)
 {
-	return nothing(self) && protect(self);
+	return nothing(area) && protect(area);
 }
 
-static bool protect_swap(FIXTURE_DATA(over) *self)
+static bool protect_swap(struct area *area)
 {
-	return protect(self) && swap(self);
+	return protect(area) && swap(area);
 }
 
-static bool poison(FIXTURE_DATA(over) *self)
+static bool poison(struct area *area)
 {
 	struct uffdio_poison poison = {
-		.range.start = (unsigned long)self->map + FIRST * self->page,
-		.range.len = COUNT * self->page,
+		.range.start = (unsigned long)area->map + FIRST * area->page,
+		.range.len = COUNT * area->page,
 	};
 
-	return nothing(self) &&
-	       uffd_open(self, UFFD_FEATURE_POISON, UFFDIO_REGISTER_MODE_MISSING) &&
-	       !ioctl(self->uffd, UFFDIO_POISON, &poison);
+	return nothing(area) &&
+	       uffd_open(area, UFFD_FEATURE_POISON, UFFDIO_REGISTER_MODE_MISSING) &&
+	       !ioctl(area->uffd, UFFDIO_POISON, &poison);
 }
 
 static void on_bus(int sig)
@@ -133,16 +137,16 @@ static void on_bus(int sig)
 }
 
 /* The process is told by SIGBUS, which cannot be ignored. */
-static bool hwpoison(FIXTURE_DATA(over) *self)
+static bool hwpoison(struct area *area)
 {
 	signal(SIGBUS, on_bus);
-	return !madvise(self->map + FIRST * self->page, COUNT * self->page,
+	return !madvise(area->map + FIRST * area->page, COUNT * area->page,
 			MADV_HWPOISON);
 }
 
-static bool guards(FIXTURE_DATA(over) *self)
+static bool guards(struct area *area)
 {
-	xmadvise(self->map + FIRST * self->page, COUNT * self->page,
+	xmadvise(area->map + FIRST * area->page, COUNT * area->page,
 		 MADV_GUARD_INSTALL);
 	return true;
 }
@@ -176,47 +180,47 @@ FIXTURE_SETUP(over)
 {
 	size_t len, i;
 
-	self->page = page_size();
-	self->uffd = -1;
-	len = PAGES * self->page;
-	self->map = backing_map(variant->backing, NULL, len,
+	self->area.page = page_size();
+	self->area.uffd = -1;
+	len = PAGES * self->area.page;
+	self->area.map = backing_map(variant->backing, NULL, len,
 				backing_open(variant->backing, len), 0);
 	for (i = 0; i < PAGES; i++)
-		self->map[i * self->page] = 'a' + i;
+		self->area.map[i * self->area.page] = 'a' + i;
 	alarm(SECONDS);
-	if (!variant->put(self))
+	if (!variant->put(&self->area))
 		SKIP(return, "the kernel cannot do that: %s", strerror(errno));
 }
 
 FIXTURE_TEARDOWN(over)
 {
-	close(self->uffd);
+	close(self->area.uffd);
 }
 
 TEST_F(over, guards_take_its_place)
 {
-	char *guard = self->map + FIRST * self->page;
-	size_t i, len = COUNT * self->page;
+	char *guard = self->area.map + FIRST * self->area.page;
+	size_t i, len = COUNT * self->area.page;
 
 	ASSERT_EQ(madvise_errno(guard, len, MADV_GUARD_INSTALL), 0);
 	for (i = FIRST; i < FIRST + COUNT; i++)
-		EXPECT_TRUE(guarded(self->map + i * self->page));
-	EXPECT_EQ(markers_in(self->map, PAGES * self->page), COUNT);
+		EXPECT_TRUE(guarded(self->area.map + i * self->area.page));
+	EXPECT_EQ(markers_in(self->area.map, PAGES * self->area.page), COUNT);
 	for (i = 0; i < PAGES; i++) {
 		if (i < FIRST || i >= FIRST + COUNT)
-			EXPECT_EQ(self->map[i * self->page], (char)('a' + i));
+			EXPECT_EQ(self->area.map[i * self->area.page], (char)('a' + i));
 	}
-	close(self->uffd);
-	self->uffd = -1;
+	close(self->area.uffd);
+	self->area.uffd = -1;
 	ASSERT_EQ(madvise_errno(guard, len, MADV_GUARD_REMOVE), 0);
 	for (i = FIRST; i < FIRST + COUNT; i++) {
 		/* A file that was poisoned had no page yet. */
 		bool has_data = variant->stays && variant->put != poison;
-		char data = self->map[i * self->page];
+		char data = self->area.map[i * self->area.page];
 
 		if (variant->backing != MEMFD_PRIVATE && variant->put != poison)
 			EXPECT_EQ(data, has_data ? (char)('a' + i) : 0);
-		EXPECT_TRUE(try_write(self->map + i * self->page));
+		EXPECT_TRUE(try_write(self->area.map + i * self->area.page));
 	}
 }
 
