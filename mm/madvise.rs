@@ -315,8 +315,9 @@ fn advise_one_or_each_vma<'mm>(
     row: &Row,
     mut apply: impl FnMut(VmaRead<'_>, PageRange) -> Result<usize>,
 ) -> Result<(), Failure> {
-    if guard.is_none() {
-        if let Some((vma, range)) = lock_one_vma(mm, range)? {
+    if guard.is_none() && mm.is_current() {
+        let range = untag_current_range(range)?;
+        if let Some(vma) = lock_one_vma(mm, range) {
             check_seal(&vma, row)?;
             return plugged(|| Ok(apply(VmaRead::Vma(&vma), range).map(drop)?));
         }
@@ -337,33 +338,29 @@ fn read_lock<'a, 'mm>(
     }
 }
 
-/// Takes the read lock of the VMA that `range` is in, without waiting. Returns it and the range
-/// without a tag; `None` when the range is not in one VMA of the current process.
+/// Removes the tag from the start of a range of the current process.
+fn untag_current_range(range: PageRange) -> Result<PageRange> {
+    range.moved_to(untag_current(range.start())).ok_or(EINVAL)
+}
+
+/// Takes the read lock of the VMA that `range`, which has no tag, is in, without waiting; `None` when
+/// the range is not in one VMA.
 ///
 /// Userfaultfd is told of what is removed, and its answer is awaited without the mmap lock. So what
 /// it watches needs that lock. So do the huge pages of DAX, which a zap may split.
 ///
 /// C: `try_vma_read_lock()` of `mm/madvise.c`.
-fn lock_one_vma(
-    mm: &MmWithUser,
-    range: PageRange,
-) -> Result<Option<(VmaReadGuard<'_>, PageRange)>> {
-    if !mm.is_current() {
-        return Ok(None);
-    }
-    let range = range.moved_to(untag_current(range.start())).ok_or(EINVAL)?;
-    Ok(mm
-        .lock_vma_under_rcu(range.start())
-        .filter(|vma| {
-            let is_dax = vma.file().is_some_and(VmaFile::is_dax);
-            range.end() <= vma.end() && !vma.userfaultfd_armed() && !is_dax
-        })
-        .map(|vma| (vma, range)))
+fn lock_one_vma(mm: &MmWithUser, range: PageRange) -> Option<VmaReadGuard<'_>> {
+    mm.lock_vma_under_rcu(range.start()).filter(|vma| {
+        let is_dax = vma.file().is_some_and(VmaFile::is_dax);
+        range.end() <= vma.end() && !vma.userfaultfd_armed() && !is_dax
+    })
 }
 
 /// Installs guards in a range.
 ///
-/// Each VMA must be announced before its first guard. The write locks are held for that only.
+/// Each VMA must be announced before its first guard. The write locks are held for that, and for a
+/// few guards.
 fn install_guards(mm: &MmWithUser, range: PageRange, row: &Row) -> Result<(), Failure> {
     let mut read_guard = None;
     let mut rest = Rest::new(untagged(mm, &mut read_guard, range)?);
@@ -372,7 +369,10 @@ fn install_guards(mm: &MmWithUser, range: PageRange, row: &Row) -> Result<(), Fa
             Err(Failure::Unannounced) => {
                 drop(read_guard);
                 let mut guard = MmapWrite::lock(mm)?;
-                announce_guards(&mut guard, rest, row)?;
+                announce_guards(&mut guard, &mut rest, row)?;
+                if rest.range().is_none() {
+                    return Ok(rest.finish()?);
+                }
                 read_guard = Some(guard.downgrade());
             }
             Err(Failure::Contended) if fatal_signal_pending() => return Err(EINTR.into()),
@@ -382,22 +382,33 @@ fn install_guards(mm: &MmWithUser, range: PageRange, row: &Row) -> Result<(), Fa
     }
 }
 
-/// Announces guards in the VMAs of the rest of a range: in the first of them at least.
+/// Announces guards in the VMAs of the rest of a range: in the first of them at least, where it
+/// installs them at once if they are few.
 ///
 /// # Errors
 ///
 /// Those of the first VMA. Errors of later VMAs are found again when their turn comes, after the
 /// work on those before them.
-fn announce_guards(guard: &mut MmapWriteGuard<'_>, mut rest: Rest, row: &Row) -> Result {
+fn announce_guards(
+    guard: &mut MmapWriteGuard<'_>,
+    rest: &mut Rest,
+    row: &Row,
+) -> Result<(), Failure> {
     let Some((vma, part)) = rest.next_vma::<MmapWrite>(guard)? else {
         return Ok(());
     };
     check_seal(&vma, row)?;
-    guard::announce(vma)?;
-    rest.addr = part.end();
+    let vma = guard::announce(vma)?;
+    if part.size() <= guard::SMALL {
+        rest.addr = guard::fill(&vma, part)?;
+    }
+    let mut rest = Rest {
+        addr: part.end(),
+        ..*rest
+    };
     while let Ok(Some((vma, part))) = rest.next_vma::<MmapWrite>(guard) {
         let stops = vma.should_unlock() || check_seal(&vma, row).is_err();
-        if stops || guard::announce(vma).is_err() {
+        if stops || (vma.maybe_guard().is_none() && guard::announce(vma).is_err()) {
             break;
         }
         rest.addr = part.end();
@@ -427,7 +438,10 @@ fn remove_guards(mm: &MmWithUser, range: PageRange, row: &Row) -> Result<(), Fai
         }
     };
     drop(read_guard);
-    if let Some(done) = rest.done().filter(|_| removes_all) {
+    if !removes_all {
+        return result;
+    }
+    if let Some(done) = rest.done() {
         let mut rest = Rest::new(done);
         while rest.range().is_some() {
             retire_guards(&mut MmapWrite::lock(mm)?, &mut rest, &removal);
@@ -476,9 +490,9 @@ fn work_on_guards<'mm>(
         }
         Ok(())
     };
-    if let Some(range) = rest.range().filter(|_| read_guard.is_none()) {
-        if let Some((vma, part)) = lock_one_vma(mm, range)? {
-            advance(rest, &vma, part)?;
+    if let (None, Some(range)) = (&*read_guard, rest.range()) {
+        if let Some(vma) = lock_one_vma(mm, range) {
+            advance(rest, &vma, range)?;
             return Ok(rest.finish()?);
         }
     }
@@ -500,7 +514,7 @@ fn untagged<'mm>(
     range: PageRange,
 ) -> Result<PageRange> {
     if mm.is_current() {
-        return range.moved_to(untag_current(range.start())).ok_or(EINVAL);
+        return untag_current_range(range);
     }
     untag::<MmapRead>(read_lock(mm, read_guard)?, range)
 }

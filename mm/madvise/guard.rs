@@ -16,6 +16,7 @@ use kernel::{
         table_span, walk, GuardRemoval, HugePage, MissingTable, Run, Step, Table, Visitor,
     },
     mm::{cond_resched, virt::VmaRef, PageRange, VmFlags, VmaMaybeGuard, VmaMmapWrite},
+    page::PAGE_SIZE,
     prelude::*,
 };
 
@@ -27,6 +28,10 @@ const MAX_TRIES: usize = 3;
 /// How much memory an install zaps before it asks whether others wait for its locks, in bytes: this
 /// much, which takes some hundred microseconds, or the span of a page table if that is more.
 const ZAP_SIZE: usize = 4 << 20;
+
+/// How much is installed under the write locks that the first guards of a VMA need, in bytes. More than
+/// that is work for a read lock.
+pub(super) const SMALL: usize = 16 * PAGE_SIZE;
 
 /// Where a zap from `addr` on ends if a page table spans `span` bytes: behind `addr`, and at the end of
 /// a table, so that no huge page is split there.
@@ -52,12 +57,23 @@ fn check_install(vma: &VmaRef) -> Result {
 ///
 /// `EINVAL` when it can have none; `ENOMEM` when there is no memory for the anon_vma. Nothing is
 /// changed then.
-pub(super) fn announce(vma: VmaMmapWrite<'_>) -> Result {
+pub(super) fn announce(vma: VmaMmapWrite<'_>) -> Result<VmaMaybeGuard<'_>> {
     check_install(&vma)?;
-    if vma.maybe_guard().is_none() {
-        vma.start_write().set_maybe_guard()?;
-    }
-    Ok(())
+    vma.start_write().set_maybe_guard()
+}
+
+/// Installs guards in `range`, a part of `vma`, as [`fill`] does.
+///
+/// # Errors
+///
+/// - [`Failure::Unannounced`] when the VMA must be announced before.
+/// - `EINVAL` when the VMA can have no guards.
+/// - Those of [`fill`].
+///
+/// C: `madvise_guard_install()` of `mm/madvise.c`.
+pub(super) fn install(vma: &VmaRef, range: PageRange) -> Result<usize, Failure> {
+    check_install(vma)?;
+    fill(&vma.maybe_guard().ok_or(Failure::Unannounced)?, range)
 }
 
 /// Makes each access to `range`, a part of `vma`, fatal. Memory that is there is lost.
@@ -67,22 +83,16 @@ pub(super) fn announce(vma: VmaMmapWrite<'_>) -> Result {
 ///
 /// # Errors
 ///
-/// - [`Failure::Unannounced`] when the VMA must be announced before.
 /// - [`Failure::Blocked`] when page faults fill a page again and again.
-/// - `EINVAL` when the VMA can have no guards.
 /// - `ENOMEM` when there is no memory for a page table. Some of the markers are in place.
-///
-/// C: `madvise_guard_install()` of `mm/madvise.c`.
-pub(super) fn install(vma: &VmaRef, range: PageRange) -> Result<usize, Failure> {
-    check_install(vma)?;
-    let vma = vma.maybe_guard().ok_or(Failure::Unannounced)?;
+pub(super) fn fill(vma: &VmaMaybeGuard<'_>, range: PageRange) -> Result<usize, Failure> {
     let (mut addr, mut tries) = (range.start(), 0);
     while let Some(rest) = range.clamp(addr, range.end()) {
         let mut visitor = Install {
             start: addr,
             stopped: None,
         };
-        if walk(&vma, rest, &mut visitor)?.is_continue() {
+        if walk(vma, rest, &mut visitor)?.is_continue() {
             break;
         }
         let in_way = match visitor.stopped {

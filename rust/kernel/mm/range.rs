@@ -78,8 +78,16 @@ impl PageRange {
     /// when there are none.
     #[inline]
     pub fn clamp(self, start: usize, end: usize) -> Option<Self> {
-        let start = self.start.max(start.checked_next_multiple_of(PAGE_SIZE)?);
-        let end = self.end.min(end & PAGE_MASK);
+        let start = if start <= self.start {
+            self.start
+        } else {
+            start.checked_next_multiple_of(PAGE_SIZE)?
+        };
+        let end = if end < self.end {
+            end & PAGE_MASK
+        } else {
+            self.end
+        };
         // INVARIANT: Both are multiples of the page size, and their order is checked.
         (start < end).then_some(Self { start, end })
     }

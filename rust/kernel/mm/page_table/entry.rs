@@ -112,22 +112,26 @@ impl<V: Walkable> Entries<'_, V> {
     /// The next guards in a row; `None` when there are none up to the end.
     #[inline]
     pub fn next_guards(&mut self) -> Option<GuardRun<'_, V>> {
-        self.advance();
-        // SAFETY: By the type invariants the table has that many entries from this on, and is locked.
-        let n = unsafe { bindings::ptes_not_guard(self.ptep, self.left()) };
-        // INVARIANT: The function returns no more than that.
-        // CAST: A number of entries fits.
-        self.taken = n as usize;
-        self.advance();
-        let max = self.left();
-        if max == 0 {
-            return None;
+        loop {
+            self.advance();
+            let max = self.left();
+            if max == 0 {
+                return None;
+            }
+            // SAFETY: By the type invariants the table has that many entries from this on, and is
+            // locked.
+            let n = unsafe { bindings::ptes_guard(self.ptep, max) };
+            if n > 0 {
+                // INVARIANT: The function returns the number of entries that are guards.
+                // SAFETY: As above.
+                return Some(GuardRun(unsafe { self.take(n) }));
+            }
+            // SAFETY: As above.
+            let n = unsafe { bindings::ptes_not_guard(self.ptep, max) };
+            // INVARIANT: The function returns no more than that.
+            // CAST: A number of entries fits.
+            self.taken = n as usize;
         }
-        // SAFETY: As above.
-        let n = unsafe { bindings::ptes_guard(self.ptep, max) };
-        // INVARIANT: The function returns the number of entries that are guards.
-        // SAFETY: As above. The first entry is a guard, as the search ended there.
-        Some(GuardRun(unsafe { self.take(n) }))
     }
 
     /// The number of entries from `ptep` up to the end.

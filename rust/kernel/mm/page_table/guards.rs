@@ -46,6 +46,7 @@ impl<'mm> GuardRemoval<'mm> {
     /// # Errors
     ///
     /// `EINVAL` when the part does not lie in the VMA, or the VMA is of another address space.
+    #[inline]
     pub fn remove(&mut self, vma: &VmaRef, part: PageRange) -> Result<usize> {
         vma.check_range(part)?;
         if !vma.is_of(self.mm) {
@@ -60,6 +61,7 @@ impl<'mm> GuardRemoval<'mm> {
             stopped: part.end(),
         };
         if vma.has_maybe_guard() {
+            // Where the walk ended is in the visitor.
             let _ = walk(vma, part, &mut visitor)?;
         }
         // INVARIANT: The walk removed the markers up to there. Without the flag there are none.

@@ -317,6 +317,7 @@ impl<'g> VmaWrite<'g> {
     }
 
     /// Looks for guards in all page tables of the VMA.
+    #[inline]
     fn has_no_guards(&self) -> bool {
         // INVARIANT: A VMA has whole pages, and at least one.
         let range = PageRange::new(self.start(), self.end());
