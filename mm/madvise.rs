@@ -58,8 +58,9 @@ impl From<Error> for Failure {
 /// # Errors
 ///
 /// Those of [`PageRange::from_user`], in which case nothing was done; `EINTR` when a fatal signal
-/// ended the wait for the lock, or long work on guards; `ENOMEM` when a part of the range is not mapped, although the rest
-/// was processed; and those of the advice, which end the work at the VMA where they occur.
+/// ended the wait for the lock, or long work on guards; `ENOMEM` when a part of the range is not
+/// mapped, although the rest was processed; and those of the advice, which end the work at the VMA
+/// where they occur.
 ///
 /// C: `do_madvise()` of `mm/madvise.c`.
 pub(crate) fn advise(mm: &MmWithUser, start: usize, len: usize, behavior: Behavior) -> Result {
