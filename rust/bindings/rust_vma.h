@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What bindgen must see for the VMA subsystem in Rust. */
 
-#include "../helpers/rust_vma.h"
+#include "../helpers/mm/helpers.h"
 
 const gfp_t RUST_CONST_HELPER_GFP_HIGHUSER_MOVABLE = GFP_HIGHUSER_MOVABLE;
 const unsigned long RUST_CONST_HELPER_XAS_RESTART = (unsigned long)XAS_RESTART;

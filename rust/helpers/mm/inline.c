@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The helpers once more, to be inlined into Rust: see mm/Kbuild. */
+/* The helpers, and those of the tree that are called as often, to be inlined into Rust. */
 
 #include <linux/err.h>
 #include <linux/signal.h>
-#include "rust_vma.h"
+#include "helpers.h"
 
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
 #include <../rust/helpers/err.c>
 #include <../rust/helpers/mm.c>
 #include <../rust/helpers/task.c>
-#include "rust_vma.c"
+#include "helpers.c"
 #pragma clang attribute pop

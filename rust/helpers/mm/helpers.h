@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What bindgen and the helpers see of mm, and what the helpers return to Rust. */
-#ifndef _RUST_HELPERS_RUST_VMA_H
-#define _RUST_HELPERS_RUST_VMA_H
+#ifndef _RUST_HELPERS_MM_HELPERS_H
+#define _RUST_HELPERS_MM_HELPERS_H
 
 #include <linux/blkdev.h>
 #include <linux/capability.h>
@@ -65,4 +65,4 @@ enum {
 	PTE_ENTRY_OTHER,	/* Under migration, of a device, or another marker. */
 };
 
-#endif /* _RUST_HELPERS_RUST_VMA_H */
+#endif /* _RUST_HELPERS_MM_HELPERS_H */
