@@ -4,6 +4,7 @@
 
 #[cfg(CONFIG_ANON_VMA_NAME)]
 mod anon_vma_name;
+mod bindings;
 mod counters;
 pub mod file;
 pub mod folio;

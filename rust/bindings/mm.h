@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What bindgen must see for the VMA subsystem in Rust. */
+/*
+ * What bindgen reads for the VMA subsystem in Rust; mm_parameters says what it
+ * takes of it.
+ */
 
-#include "../helpers/mm/helpers.h"
+#include "../helpers/mm/helpers.c"
 
 const gfp_t RUST_CONST_HELPER_GFP_HIGHUSER_MOVABLE = GFP_HIGHUSER_MOVABLE;
 const unsigned long RUST_CONST_HELPER_XAS_RESTART = (unsigned long)XAS_RESTART;
