@@ -193,7 +193,10 @@ pub unsafe extern "C" fn show_smap_guard(m: *mut bindings::seq_file, size: usize
 #[kernel::macros::kunit_tests(rust_vma_smaps)]
 mod tests {
     use super::*;
-    use kernel::{mm::kunit::UserMemory, page::PAGE_SIZE};
+    use kernel::{
+        mm::{kunit::UserMemory, madv},
+        page::PAGE_SIZE,
+    };
 
     fn prints(flags: VmFlags, expected: &[u8]) -> bool {
         vm_flags_line(flags).as_bytes() == expected
@@ -309,7 +312,7 @@ mod tests {
     fn install_guard(memory: &UserMemory) {
         let (mm, addr) = (memory.mm().as_raw(), memory.addr(1));
         // CAST: The advice is a small number.
-        let advice = bindings::MADV_GUARD_INSTALL as c_int;
+        let advice = madv::MADV_GUARD_INSTALL as c_int;
         // SAFETY: The address space is that of this thread, which holds no lock of it.
         let result = unsafe { bindings::do_madvise(mm, addr, PAGE_SIZE, advice) };
         assert_eq!(result, 0);

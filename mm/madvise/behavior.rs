@@ -7,10 +7,9 @@ use super::poison;
 use super::{discard, files, flags, install_guards, populate, reclaim, remove_guards, Failure};
 use core::ops::Deref;
 use kernel::{
-    bindings,
     mm::{
-        tlb::MmuGather, virt::VmaRef, MmWithUser, MmapReadGuard, PageRange, VmFlags, VmaMmapLocked,
-        VmaMmapRead, VmaMmapWrite, VmaReadGuard,
+        madv, tlb::MmuGather, virt::VmaRef, MmWithUser, MmapReadGuard, PageRange, VmFlags,
+        VmaMmapLocked, VmaMmapRead, VmaMmapWrite, VmaReadGuard,
     },
     prelude::*,
 };
@@ -109,7 +108,7 @@ macro_rules! behaviors {
             fn try_from(raw: c_int) -> Result<Self> {
                 // CAST: What is negative becomes a number that no advice has.
                 match raw as u32 {
-                    $($(#[cfg($cfg)])? bindings::$raw => Ok(Self::$name),)*
+                    $($(#[cfg($cfg)])? madv::$raw => Ok(Self::$name),)*
                     _ => Err(EINVAL),
                 }
             }
@@ -136,7 +135,7 @@ macro_rules! behaviors {
             pub(super) fn is_remote(raw: c_int) -> bool {
                 // CAST: What is negative becomes a number that no advice has.
                 match raw as u32 {
-                    $(bindings::$raw => Properties { $($property: true,)* ..NONE }.remote,)*
+                    $(madv::$raw => Properties { $($property: true,)* ..NONE }.remote,)*
                     _ => false,
                 }
             }

@@ -10,6 +10,7 @@ pub mod file;
 pub mod folio;
 #[cfg(CONFIG_RUST_VMA_KUNIT_TEST)]
 pub mod kunit;
+pub mod madv;
 mod mmap_lock;
 pub mod page_table;
 #[cfg(CONFIG_MEMORY_FAILURE)]

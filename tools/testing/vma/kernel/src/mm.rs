@@ -6,6 +6,7 @@
 mod anon_vma_name;
 pub mod file;
 pub mod folio;
+pub mod madv;
 mod mmap_lock;
 pub mod page_table;
 #[cfg(CONFIG_MEMORY_FAILURE)]
