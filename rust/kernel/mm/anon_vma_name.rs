@@ -5,9 +5,9 @@
 //! C headers: [`include/linux/mm_types.h`](srctree/include/linux/mm_types.h),
 //! [`include/linux/mm_inline.h`](srctree/include/linux/mm_inline.h)
 
+use super::bindings;
 use crate::{
     alloc::{allocator::Kmalloc, flags::GFP_KERNEL, AllocError, Allocator, NumaNode},
-    bindings,
     str::CStr,
     types::{ARef, AlwaysRefCounted, Opaque},
 };

@@ -4,7 +4,8 @@
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
-use crate::{bindings, ffi::c_long, mm::MmWithUser};
+use super::bindings;
+use crate::{ffi::c_long, mm::MmWithUser};
 
 // These methods require `mm_users` to be non-zero.
 impl MmWithUser {

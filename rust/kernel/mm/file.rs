@@ -5,8 +5,8 @@
 //! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
 //! [`include/linux/shmem_fs.h`](srctree/include/linux/shmem_fs.h)
 
+use super::bindings;
 use crate::{
-    bindings,
     error::{to_result, Result},
     types::{AlwaysRefCounted, Opaque},
 };

@@ -9,8 +9,8 @@
 //! [`include/linux/page-flags.h`](srctree/include/linux/page-flags.h),
 //! [`include/linux/swap.h`](srctree/include/linux/swap.h)
 
+use super::bindings;
 use crate::{
-    bindings,
     error::{to_result, Result},
     types::{ARef, AlwaysRefCounted, Opaque},
 };

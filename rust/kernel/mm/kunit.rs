@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/kunit/test.h`](srctree/include/kunit/test.h)
 
+use super::bindings;
 use crate::{
-    bindings,
     error::{to_result, Error, Result},
     mm::{virt::VmaRef, MmWithUser},
     page::PAGE_SIZE,

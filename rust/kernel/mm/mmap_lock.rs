@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/linux/mmap_lock.h`](srctree/include/linux/mmap_lock.h)
 
+use super::bindings;
 use crate::{
-    bindings,
     error::{code::EINTR, Error, Result},
     mm::{Mm, MmWithUser, MmapReadGuard, PageRange, VmaMmapLocked, VmaMmapRead, VmaMmapWrite},
     task::Task,

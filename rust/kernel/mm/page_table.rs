@@ -10,8 +10,8 @@
 //! C headers: [`include/linux/pgtable.h`](srctree/include/linux/pgtable.h),
 //! [`include/linux/swapops.h`](srctree/include/linux/swapops.h), `mm/internal.h`
 
+use super::bindings;
 use crate::{
-    bindings,
     error::{
         code::{EAGAIN, EINVAL, ENOMEM},
         to_result, Result,

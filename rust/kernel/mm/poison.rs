@@ -4,8 +4,9 @@
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
+use super::bindings;
 use crate::{
-    bindings, c_str,
+    c_str,
     error::{code::EFAULT, to_result, Error, Result},
     ffi::c_int,
     str::CStr,

@@ -4,7 +4,8 @@
 //!
 //! C header: [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)
 
-use crate::{bindings, seq_file::SeqFile, str::CStr};
+use super::bindings;
+use crate::{seq_file::SeqFile, str::CStr};
 
 #[inline]
 fn as_raw(m: &SeqFile) -> *mut bindings::seq_file {

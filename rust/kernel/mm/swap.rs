@@ -4,7 +4,7 @@
 //!
 //! C headers: [`include/linux/swapops.h`](srctree/include/linux/swapops.h), `mm/swap.h`
 
-use crate::bindings;
+use super::bindings;
 #[cfg(CONFIG_SWAP)]
 use crate::{
     mm::{file::VmaFile, virt::VmaRef, PageRange},

@@ -9,8 +9,8 @@
 //! [`include/linux/pid.h`](srctree/include/linux/pid.h),
 //! [`include/linux/uio.h`](srctree/include/linux/uio.h)
 
+use super::bindings;
 use crate::{
-    bindings,
     error::{code::ERESTARTNOINTR, from_err_ptr, Error, Result},
     ffi::c_int,
     mm::MmWithUser,

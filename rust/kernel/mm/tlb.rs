@@ -5,8 +5,8 @@
 //! C headers: [`include/asm-generic/tlb.h`](srctree/include/asm-generic/tlb.h),
 //! [`include/linux/mmu_notifier.h`](srctree/include/linux/mmu_notifier.h)
 
+use super::bindings;
 use crate::{
-    bindings,
     error::{code::EINVAL, Result},
     mm::{virt::VmaRef, MmWithUser, PageRange},
     page::PAGE_SIZE,

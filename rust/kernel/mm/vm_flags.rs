@@ -4,7 +4,8 @@
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
-use crate::{bindings, fmt, mm::virt::vm_flags_t};
+use super::bindings;
+use crate::{fmt, mm::virt::vm_flags_t};
 use core::ops::{BitAnd, BitOr, BitXor, Not, Sub};
 
 /// The flags of a VMA: a typed `vm_flags_t`.

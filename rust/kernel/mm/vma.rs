@@ -21,8 +21,8 @@
 //! C headers: [`include/linux/mmap_lock.h`](srctree/include/linux/mmap_lock.h),
 //! [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
+use super::bindings;
 use crate::{
-    bindings,
     error::{code::EINVAL, Result},
     mm::{
         fatal_signal_pending, file::VmaFile, virt::VmaRef, MmWithUser, MmapReadGuard, PageRange,

@@ -2,9 +2,8 @@
 
 //! The entries of a locked page table, by what is in them.
 
-use super::{super::swap::SwapEntry, Table, Walkable};
+use super::{super::swap::SwapEntry, bindings, Table, Walkable};
 use crate::{
-    bindings,
     mm::{folio::Folio, tlb::VmaGather, VmaMaybeGuard},
     page::{PAGE_SHIFT, PAGE_SIZE},
 };

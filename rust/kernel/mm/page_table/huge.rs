@@ -4,12 +4,9 @@
 
 use super::Table;
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-use super::{table_span, Walkable};
+use super::{bindings, table_span, Walkable};
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-use crate::{
-    bindings,
-    mm::{folio::Folio, tlb::VmaGather},
-};
+use crate::mm::{folio::Folio, tlb::VmaGather};
 
 /// A huge page in the place of a table, or one that is being moved.
 ///

@@ -2,9 +2,8 @@
 
 //! VMAs under the mmap write lock.
 
-use super::{VmaMaybeGuard, VmaMmapLocked};
+use super::{bindings, VmaMaybeGuard, VmaMmapLocked};
 use crate::{
-    bindings,
     error::{code::EINVAL, from_err_ptr, to_result, Result},
     mm::{
         page_table::{walk, FindGuard, GuardRemoval},

@@ -38,7 +38,7 @@ pub use syscall::{
 pub use vm_flags::VmFlags;
 pub use vma::{Announced, VmaMaybeGuard, VmaMmapLocked, VmaMmapRead, VmaMmapWrite, VmaWrite};
 
-use crate::str::CStr;
+use crate::{bindings, str::CStr};
 use space::Space;
 use std::{cell::RefCell, rc::Rc};
 
