@@ -45,6 +45,7 @@ impl AnonVmaName {
     /// # Errors
     ///
     /// When there is no memory.
+    #[inline]
     pub fn new(name: &CStr) -> Result<ARef<Self>, AllocError> {
         let raw = Self::alloc(name)?;
         // SAFETY: The reference with which it was made goes to the caller.
@@ -58,6 +59,7 @@ impl AnonVmaName {
     /// # Errors
     ///
     /// When there is no memory.
+    #[inline]
     pub fn alloc(name: &CStr) -> Result<NonNull<bindings::anon_vma_name>, AllocError> {
         let bytes = name.to_bytes_with_nul();
         let raw: NonNull<bindings::anon_vma_name> =
@@ -75,6 +77,7 @@ impl AnonVmaName {
     }
 
     /// The memory of a name with `len` bytes, of which the last is zero.
+    #[inline]
     fn layout(len: usize) -> Result<Layout, AllocError> {
         let header = Layout::new::<bindings::anon_vma_name>();
         let text = Layout::array::<u8>(len).map_err(|_| AllocError)?;
@@ -88,6 +91,7 @@ impl AnonVmaName {
     /// # Safety
     ///
     /// `kref` must be that of a name made by [`AnonVmaName::alloc`], and zero.
+    #[inline]
     pub unsafe fn free(kref: NonNull<bindings::kref>) {
         // The reference count is the first field.
         const _: () = assert!(core::mem::offset_of!(bindings::anon_vma_name, kref) == 0);

@@ -89,6 +89,7 @@ impl VmaFile {
     /// Whether the current thread owns the file or could open it for writing; may sleep.
     ///
     /// C: `inode_owner_or_capable()`, `file_permission()`.
+    #[inline]
     pub fn is_owned_or_writable(&self) -> bool {
         // SAFETY: The map of no identities is a constant, and the inode of an open file is valid.
         if unsafe {
@@ -108,6 +109,7 @@ impl VmaFile {
     /// Those of the file system.
     ///
     /// C: `vfs_fadvise()` with `POSIX_FADV_WILLNEED`.
+    #[inline]
     pub fn will_need(&self, offset: i64, len: usize) -> Result {
         // SAFETY: By the type invariants the file is open.
         // CAST: A length in an address space fits, and the advice is a small constant.
@@ -128,6 +130,7 @@ impl VmaFile {
     /// Those of the file system, such as `EOPNOTSUPP`.
     ///
     /// C: `vfs_fallocate()`.
+    #[inline]
     pub fn punch_hole(&self, offset: i64, len: usize) -> Result {
         let mode = bindings::FALLOC_FL_PUNCH_HOLE | bindings::FALLOC_FL_KEEP_SIZE;
         // SAFETY: By the type invariants the file is open.

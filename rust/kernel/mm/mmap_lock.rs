@@ -56,6 +56,7 @@ impl MmapReadGuard<'_> {
     /// allow it; `EFAULT` when a page cannot be had; `EHWPOISON` when it has failed; `EINTR`.
     ///
     /// C: `faultin_page_range()`.
+    #[inline]
     pub fn faultin(&mut self, range: PageRange, write: bool) -> Result<usize> {
         let mm = self.mm.as_raw();
         let mut locked: crate::ffi::c_int = 1;

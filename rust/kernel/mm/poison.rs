@@ -33,6 +33,7 @@ impl UserPage {
     /// `EFAULT` when nothing is mapped there, `EHWPOISON` when the page has failed already, `EINTR`.
     ///
     /// C: `get_user_pages_fast()`.
+    #[inline]
     pub fn get(addr: usize) -> Result<Option<Self>> {
         // SAFETY: The current task is valid, and no one else changes its `mm`.
         if unsafe { (*Task::current_raw()).mm }.is_null() {
@@ -51,6 +52,7 @@ impl UserPage {
     /// The size of the folio that the page is in, in bytes.
     ///
     /// C: `page_size()` of `compound_head()`.
+    #[inline]
     pub fn folio_size(&self) -> usize {
         // SAFETY: By the type invariants the page is valid.
         unsafe { bindings::page_size(self.page) }
@@ -62,6 +64,7 @@ impl UserPage {
     /// # Errors
     ///
     /// Those of the C function `memory_failure()`. That it has nothing to do is no error.
+    #[inline]
     pub fn fail(self) -> Result {
         let pfn = self.report(c_str!(
             "\x016Injecting memory failure for pfn %#lx at process virtual address %#lx\n"
@@ -84,6 +87,7 @@ impl UserPage {
     /// # Errors
     ///
     /// Those of the C function `soft_offline_page()`.
+    #[inline]
     pub fn soft_offline(self) -> Result {
         let pfn = self.report(c_str!(
             "\x016Soft offlining pfn %#lx at process virtual address %#lx\n"
@@ -97,6 +101,7 @@ impl UserPage {
 
     /// Prints a message, which has two `%lx`: for the number of the page frame, which is returned,
     /// and for the address. The caller takes over the reference.
+    #[inline]
     fn report(self, format: &'static CStr) -> usize {
         let page = ManuallyDrop::new(self);
         // SAFETY: By the type invariants the page is valid.
@@ -113,6 +118,7 @@ impl UserPage {
 }
 
 impl Drop for UserPage {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariants this owns a reference.
         unsafe { bindings::put_page(self.page) };

@@ -29,6 +29,7 @@ impl PageRange {
     /// `EINVAL` when `start` is not at the start of a page, when `len` wraps around as it is
     /// rounded, and when the end of the range wraps around. So the last page of the address space
     /// is in no range, as in `is_valid_madvise()` of `mm/madvise.c`.
+    #[inline]
     pub const fn from_user(start: usize, len: usize) -> Result<Option<Self>> {
         if start & !PAGE_MASK != 0 {
             return Err(EINVAL);

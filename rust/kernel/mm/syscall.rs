@@ -89,6 +89,7 @@ pub fn plugged<R>(work: impl FnOnce() -> R) -> R {
 /// `EBADF` when it is no such descriptor, `ESRCH` when the process has ended.
 ///
 /// C: `pidfd_get_task()`.
+#[inline]
 pub fn task_of_pidfd(pidfd: c_int) -> Result<ARef<Task>> {
     let mut flags = 0;
     // SAFETY: `flags` is valid for writes.
@@ -105,6 +106,7 @@ pub fn task_of_pidfd(pidfd: c_int) -> Result<ARef<Task>> {
 /// `ESRCH` when the process has none; `EACCES`, `EINTR`, and those of security modules.
 ///
 /// C: `mm_access()` with `PTRACE_MODE_READ_FSCREDS`.
+#[inline]
 pub fn mm_of_task_for_read(task: &Task) -> Result<ARef<MmWithUser>> {
     // SAFETY: The task is valid.
     let mm = from_err_ptr(unsafe {
@@ -130,6 +132,7 @@ impl UserCString {
     /// `EFAULT` when it cannot be read, `EINVAL` when it is too long, `ENOMEM`.
     ///
     /// C: `strndup_user()`.
+    #[inline]
     pub fn new(string: UserPtr, max: usize) -> Result<Self> {
         // CAST: The length is small.
         // SAFETY: The function checks the pointer.

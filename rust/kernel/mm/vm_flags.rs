@@ -362,6 +362,7 @@ impl Not for VmFlags {
 
 /// Prints the names of the set flags, `READ | WRITE`, and the bits without a name in hexadecimal.
 impl fmt::Debug for VmFlags {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
             return f.write_str("NONE");

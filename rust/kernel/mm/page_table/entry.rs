@@ -373,7 +373,7 @@ impl<'e, V: Walkable> PresentEntry<'e, V> {
             let Place { ptep, pte, .. } = self.place;
             // SAFETY: By the type invariants the entry is locked, has the value but for the bits for use,
             // and maps a page of the folio, and the table has that many entries.
-            let (n, pte) = unsafe { batch(folio, ptep, pte, self.place.max()) };
+            let (n, pte) = unsafe { batch::<V>(folio, ptep, pte, self.place.max()) };
             // INVARIANT: The function returns the number of entries that are as they must be.
             self.n = n;
             self.place.pte = pte;
@@ -397,14 +397,16 @@ impl<'e, V: Walkable> PresentEntry<'e, V> {
 }
 
 /// Returns the number of entries, of `max` from `ptep` on, that map pages of `folio` in order, and the
-/// value of the first, `pte`, with the bits for use of all. Out of line, as most folios are small.
+/// value of the first, `pte`, with the bits for use of all. Out of line, as most folios are small,
+/// and generic, so that no object but that of the caller has it.
 ///
 /// # Safety
 ///
 /// `ptep` must be an entry in a locked table that has `max` entries from it on, and map a page of
 /// `folio`; `pte` must be its value, but for the bits for use.
+#[expect(clippy::extra_unused_type_parameters)]
 #[inline(never)]
-unsafe fn batch(
+unsafe fn batch<V>(
     folio: &Folio,
     ptep: *mut bindings::pte_t,
     mut pte: bindings::pte_t,
@@ -481,6 +483,7 @@ impl SwappedEntry<'_, VmaGather<'_>> {
     /// Returns their number. The caller corrects the counter of the address space.
     ///
     /// C: `swap_pte_batch()`, `free_swap_and_cache_nr()`, `clear_not_present_full_ptes()`.
+    #[inline]
     pub fn free(self) -> usize {
         let Place {
             vma, addr, ptep, ..
@@ -510,6 +513,7 @@ impl PoisonedEntry<'_, VmaGather<'_>> {
     /// Forgets the loss, so that the page can be faulted in again.
     ///
     /// C: `pte_clear_not_present_full()`.
+    #[inline]
     pub fn clear(self) {
         let Place {
             vma, addr, ptep, ..
