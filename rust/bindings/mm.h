@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What bindgen reads for the VMA subsystem in Rust; mm_parameters says what it
- * takes of it.
+ * takes of it. The bindings crate, which all of Rust sees, has none of it.
  */
 
 #include "../helpers/mm/helpers.c"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Inline functions and macros of mm that the VMA subsystem in Rust calls.
+ * Inline functions and macros of mm that the VMA subsystem in Rust calls. They are not
+ * among the helpers of the tree, as those are exported: see mm/Kbuild.
  *
  * Sorted alphabetically.
  */
