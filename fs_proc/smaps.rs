@@ -8,7 +8,7 @@
 
 use kernel::{
     bindings, c_str,
-    mm::{seq_put_decimal, seq_write, virt::vm_flags_t, virt::VmaRef, VmFlags},
+    mm::{virt::vm_flags_t, VmFlags},
     prelude::*,
     seq_file::SeqFile,
 };
@@ -152,24 +152,19 @@ fn vm_flags_line(flags: VmFlags) -> Line {
 ///
 /// # Safety
 ///
-/// `m` must be valid and used by this thread only. `vma` must be valid, and its mmap lock or its
-/// VMA lock held.
+/// `m` must be valid and used by this thread only.
 #[export]
 #[expect(unsafe_code)]
-pub unsafe extern "C" fn show_smap_vma_flags(
-    m: *mut bindings::seq_file,
-    vma: *mut bindings::vm_area_struct,
-) {
+pub unsafe extern "C" fn show_smap_vm_flags(m: *mut bindings::seq_file, vm_flags: vm_flags_t) {
     // SAFETY: The caller promises that the file is valid and not shared.
     let m = unsafe { SeqFile::from_raw(m) };
-    // SAFETY: The caller promises that the VMA is valid and locked.
-    let vma = unsafe { VmaRef::from_raw(vma) };
-    seq_write(m, vm_flags_line(vma.vm_flags()).as_bytes());
+    m.write(vm_flags_line(VmFlags::from_bits(vm_flags)).as_bytes());
 }
 
 /// Prints the `Guard` line of a VMA, whose guard regions are `size` bytes.
 ///
-/// Readers of smaps want the same lines for each VMA, so that one without guard regions has it, too.
+/// Readers of smaps want the same lines for each VMA, so that one without guard regions has it,
+/// too.
 ///
 /// # Safety
 ///
@@ -180,11 +175,11 @@ pub unsafe extern "C" fn show_smap_guard(m: *mut bindings::seq_file, size: usize
     // SAFETY: The caller promises that the file is valid and not shared.
     let m = unsafe { SeqFile::from_raw(m) };
     if size == 0 {
-        seq_write(m, b"Guard:                 0 kB\n");
+        m.write(b"Guard:                 0 kB\n");
     } else {
         // CAST: No size has more than 64 bits.
-        seq_put_decimal(m, c_str!("Guard:          "), (size >> 10) as u64, 8);
-        seq_write(m, b" kB\n");
+        m.put_decimal(c_str!("Guard:          "), (size >> 10) as u64, 8);
+        m.write(b" kB\n");
     }
 }
 
@@ -297,8 +292,12 @@ mod tests {
 
     /// The flags of the first VMA of the memory.
     fn shown_flags(memory: &UserMemory) -> Result<KVec<u8>> {
-        // SAFETY: The file has its buffer and is not shared; the VMA is locked.
-        shown(|m| memory.with_vma(0, |vma| unsafe { show_smap_vma_flags(m, vma.as_ptr()) }))
+        let flags = memory.with_vma(0, |vma| vma.flags())?;
+        shown(|m| {
+            // SAFETY: The file has its buffer and is not shared.
+            unsafe { show_smap_vm_flags(m, flags) };
+            Ok(())
+        })
     }
 
     fn shown_guard(size: usize) -> Result<KVec<u8>> {
@@ -310,11 +309,12 @@ mod tests {
     }
 
     fn install_guard(memory: &UserMemory) {
-        let (mm, addr) = (memory.mm().as_raw(), memory.addr(1));
         // CAST: The advice is a small number.
-        let advice = madv::MADV_GUARD_INSTALL as c_int;
-        // SAFETY: The address space is that of this thread, which holds no lock of it.
-        let result = unsafe { bindings::do_madvise(mm, addr, PAGE_SIZE, advice) };
+        let (addr, advice) = (memory.addr(1), madv::MADV_GUARD_INSTALL as c_int);
+        let result = memory.with_mm(|mm| {
+            // SAFETY: The address space is that of this thread, which holds no lock of it.
+            unsafe { bindings::do_madvise(mm.as_raw(), addr, PAGE_SIZE, advice) }
+        });
         assert_eq!(result, 0);
     }
 

@@ -146,7 +146,7 @@ mod anon_vma_name {
     #[export]
     unsafe extern "C" fn anon_vma_name_free(kref: *mut bindings::kref) {
         if let Some(kref) = NonNull::new(kref) {
-            // SAFETY: The caller promises what is needed.
+            // SAFETY: The caller promises it.
             unsafe { AnonVmaName::free(kref) };
         }
     }

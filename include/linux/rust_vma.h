@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the C side of mm needs to know of the VMA subsystem in Rust: the flag
- * VM_MAYBE_GUARD and the functions that Rust and C offer each other.
+ * The VMA subsystem in Rust, for C: the flag VM_MAYBE_GUARD, and the functions
+ * that Rust and C offer each other.
  */
 #ifndef _LINUX_RUST_VMA_H
 #define _LINUX_RUST_VMA_H
@@ -70,8 +70,9 @@ bool vma_needs_copy(struct vm_area_struct *dst_vma, struct vm_area_struct *src_v
  * mm_guards_added() - note that page tables have got guard markers
  * @mm: The address space.
  *
- * Whoever sees the same mm_struct::guard_seq before he removed all markers of a
- * range and after he has locked out all who add some knows that there are none.
+ * There are no markers in a range for certain when mm_struct::guard_seq has one
+ * value before all markers of the range are removed, and still has it under the
+ * locks that keep others from adding some.
  *
  * Context: The lock under which the markers were added is still held.
  */
@@ -83,13 +84,11 @@ static inline void mm_guards_added(struct mm_struct *mm)
 /* Provided by Rust: fs_proc/smaps.rs. */
 
 /**
- * show_smap_vma_flags() - print the VmFlags line of /proc/PID/smaps
+ * show_smap_vm_flags() - print the VmFlags line of /proc/PID/smaps
  * @m: The file.
- * @vma: The VMA.
- *
- * Context: The mmap lock, or the lock of @vma, is held.
+ * @vm_flags: The flags of a VMA.
  */
-void show_smap_vma_flags(struct seq_file *m, struct vm_area_struct *vma);
+void show_smap_vm_flags(struct seq_file *m, vm_flags_t vm_flags);
 
 /**
  * show_smap_guard() - print the Guard line of /proc/PID/smaps

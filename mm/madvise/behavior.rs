@@ -1,72 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The advice there is, and one table of what each needs.
+//! The table of advice: what is done for each, and under which lock.
 
 #[cfg(CONFIG_MEMORY_FAILURE)]
 use super::poison;
-use super::{discard, files, flags, install_guards, populate, reclaim, remove_guards, Failure};
-use core::ops::Deref;
-use kernel::{
-    mm::{
-        madv, tlb::MmuGather, virt::VmaRef, MmWithUser, MmapReadGuard, PageRange, VmFlags,
-        VmaMmapLocked, VmaMmapRead, VmaMmapWrite, VmaReadGuard,
-    },
-    prelude::*,
+use super::{
+    backing_store, discard, guard, populate, reclaim,
+    work::{Rule, Work},
 };
+use kernel::{mm::madv, prelude::*};
 
-/// What advice does, by the lock that it does it under: what a handler gets is what the lock
-/// allows.
-pub(super) enum Work {
-    /// No lock. Gets an address and a length, both in bytes.
-    #[cfg(CONFIG_MEMORY_FAILURE)]
-    Unlocked(fn(usize, usize) -> Result),
-    /// The mmap read lock, which may be released meanwhile. Not done VMA by VMA.
-    Populate(fn(&mut MmapReadGuard<'_>, PageRange) -> Result),
-    /// The mmap read lock.
-    MmapRead(fn(&VmaMmapLocked, PageRange) -> Result),
-    /// The mmap read lock, which may be released meanwhile.
-    MmapReadReleased(fn(VmaMmapRead<'_>, PageRange) -> Result),
-    /// The VMA read lock, or else the mmap read lock, which may be released meanwhile. The TLBs are
-    /// flushed once, at the end of the call. Returns the address from which to go on.
-    VmaRead(fn(VmaRead<'_>, PageRange, &mut MmuGather<'_>) -> Result<usize>),
-    /// Takes its locks itself: the VMA read lock, or else the mmap read lock; and the mmap write lock
-    /// where the flags of a VMA must change.
-    Guards(fn(&MmWithUser, PageRange, &Row) -> Result<(), Failure>),
-    /// The mmap write lock, to change the flags of VMAs. Returns the new flags.
-    Flags(fn(&VmaMmapWrite<'_>, PageRange) -> Result<VmFlags>),
-}
-
-/// A VMA under one of two locks.
-pub(super) enum VmaRead<'g> {
-    /// The VMA read lock.
-    Vma(&'g VmaReadGuard<'g>),
-    /// The mmap read lock.
-    Mmap(VmaMmapRead<'g>),
-}
-
-impl Deref for VmaRead<'_> {
-    type Target = VmaRef;
-
-    #[inline]
-    fn deref(&self) -> &VmaRef {
-        match self {
-            Self::Vma(vma) => vma,
-            Self::Mmap(vma) => vma,
-        }
-    }
-}
-
-/// What one advice needs.
-pub(super) struct Row {
-    /// What is done, and under which lock.
-    pub(super) work: Work,
-    /// Whether memory is lost, which [mseal] forbids.
-    ///
-    /// [mseal]: https://docs.kernel.org/userspace-api/mseal.html
-    pub(super) discards: bool,
-}
-
-/// What the table says of an advice beside what is done.
+/// The properties of an advice in the table.
 struct Properties {
     discards: bool,
     remote: bool,
@@ -77,8 +21,8 @@ const NONE: Properties = Properties {
     remote: false,
 };
 
-/// Makes [`Behavior`] of the table: one row per advice, with its number, what it does, and whether
-/// it `discards` memory and may be given to a `remote` process.
+/// Makes [`Behavior`] of the table: one row per advice, with its number, its work, and whether it
+/// `discards` memory and may be given to a `remote` process.
 macro_rules! behaviors {
     ($(
         $(#[doc = $doc:literal])*
@@ -106,7 +50,7 @@ macro_rules! behaviors {
             ///
             /// C: `madvise_behavior_valid()` of `mm/madvise.c`.
             fn try_from(raw: c_int) -> Result<Self> {
-                // CAST: What is negative becomes a number that no advice has.
+                // CAST: Negative values wrap to numbers without advice.
                 match raw as u32 {
                     $($(#[cfg($cfg)])? madv::$raw => Ok(Self::$name),)*
                     _ => Err(EINVAL),
@@ -115,25 +59,25 @@ macro_rules! behaviors {
         }
 
         impl Behavior {
-            /// What the advice needs.
-            pub(super) fn row(self) -> &'static Row {
+            /// The rule for the advice.
+            pub(super) fn rule(self) -> &'static Rule {
                 match self {
                     $($(#[cfg($cfg)])? Self::$name => {
-                        const ROW: Row = Row {
+                        const RULE: Rule = Rule {
                             work: Work::$work($handler),
                             discards: Properties { $($property: true,)* ..NONE }.discards,
                         };
-                        &ROW
+                        &RULE
                     })*
                 }
             }
 
-            /// Returns whether the advice of this number may be given to another process. The answer
-            /// is the same in kernels without the advice.
+            /// Returns whether the advice of this number may be given to another process. The
+            /// answer is the same in kernels without the advice.
             ///
             /// C: `process_madvise_remote_valid()` of `mm/madvise.c`.
             pub(super) fn is_remote(raw: c_int) -> bool {
-                // CAST: What is negative becomes a number that no advice has.
+                // CAST: Negative values wrap to numbers without advice.
                 match raw as u32 {
                     $(madv::$raw => Properties { $($property: true,)* ..NONE }.remote,)*
                     _ => false,
@@ -145,23 +89,35 @@ macro_rules! behaviors {
 
 behaviors! {
     /// Read ahead as usual.
-    Normal = MADV_NORMAL: Flags(flags::normal);
+    Normal = MADV_NORMAL: Flags(|change| {
+        change.normal_read();
+        Ok(())
+    });
     /// Read little ahead.
-    Random = MADV_RANDOM: Flags(flags::random);
+    Random = MADV_RANDOM: Flags(|change| {
+        change.random_read();
+        Ok(())
+    });
     /// Read much ahead.
-    Sequential = MADV_SEQUENTIAL: Flags(flags::sequential);
+    Sequential = MADV_SEQUENTIAL: Flags(|change| {
+        change.sequential_read();
+        Ok(())
+    });
     /// Read now what will be needed.
-    WillNeed = MADV_WILLNEED: MmapReadReleased(files::will_need) remote;
+    WillNeed = MADV_WILLNEED: MmapReadReleased(backing_store::will_need) remote;
     /// Drop the memory.
     DontNeed = MADV_DONTNEED: VmaRead(discard::dont_need) discards;
     /// Drop the memory when memory is short, unless it is written to before.
     Free = MADV_FREE: VmaRead(discard::free) discards;
     /// Make a hole in the file.
-    Remove = MADV_REMOVE: MmapReadReleased(files::remove) discards;
+    Remove = MADV_REMOVE: MmapReadReleased(backing_store::remove) discards;
     /// Children do not get the mapping.
-    DontFork = MADV_DONTFORK: Flags(flags::dont_fork) discards;
+    DontFork = MADV_DONTFORK: Flags(|change| {
+        change.dont_fork();
+        Ok(())
+    }) discards;
     /// Undo that.
-    DoFork = MADV_DOFORK: Flags(flags::do_fork);
+    DoFork = MADV_DOFORK: Flags(|change| change.do_fork());
     /// Let the memory fail.
     #[cfg(CONFIG_MEMORY_FAILURE)]
     HwPoison = MADV_HWPOISON: Unlocked(poison::fail);
@@ -170,24 +126,27 @@ behaviors! {
     SoftOffline = MADV_SOFT_OFFLINE: Unlocked(poison::soft_offline);
     /// Share pages of the same content.
     #[cfg(CONFIG_KSM)]
-    Mergeable = MADV_MERGEABLE: Flags(flags::mergeable);
+    Mergeable = MADV_MERGEABLE: Flags(|change| change.mergeable());
     /// Undo that.
     #[cfg(CONFIG_KSM)]
-    Unmergeable = MADV_UNMERGEABLE: Flags(flags::unmergeable);
+    Unmergeable = MADV_UNMERGEABLE: Flags(|change| change.unmergeable());
     /// Use huge pages.
     #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-    HugePage = MADV_HUGEPAGE: Flags(flags::huge_page);
+    HugePage = MADV_HUGEPAGE: Flags(|change| change.huge_page());
     /// Use no huge pages.
     #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-    NoHugePage = MADV_NOHUGEPAGE: Flags(flags::no_huge_page);
+    NoHugePage = MADV_NOHUGEPAGE: Flags(|change| change.no_huge_page());
     /// Leave the memory out of core dumps.
-    DontDump = MADV_DONTDUMP: Flags(flags::dont_dump);
+    DontDump = MADV_DONTDUMP: Flags(|change| {
+        change.dont_dump();
+        Ok(())
+    });
     /// Undo that.
-    DoDump = MADV_DODUMP: Flags(flags::do_dump);
+    DoDump = MADV_DODUMP: Flags(|change| change.do_dump());
     /// Children find zeros.
-    WipeOnFork = MADV_WIPEONFORK: Flags(flags::wipe_on_fork) discards;
+    WipeOnFork = MADV_WIPEONFORK: Flags(|change| change.wipe_on_fork()) discards;
     /// Undo that.
-    KeepOnFork = MADV_KEEPONFORK: Flags(flags::keep_on_fork);
+    KeepOnFork = MADV_KEEPONFORK: Flags(|change| change.keep_on_fork());
     /// Reclaim the memory first when memory is short.
     Cold = MADV_COLD: MmapRead(reclaim::cold) remote;
     /// Reclaim the memory now.
@@ -202,7 +161,7 @@ behaviors! {
     #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
     Collapse = MADV_COLLAPSE: MmapReadReleased(populate::collapse) remote;
     /// Make each access fatal.
-    GuardInstall = MADV_GUARD_INSTALL: Guards(install_guards) discards;
+    GuardInstall = MADV_GUARD_INSTALL: Guards(guard::install) discards;
     /// Undo that.
-    GuardRemove = MADV_GUARD_REMOVE: Guards(remove_guards);
+    GuardRemove = MADV_GUARD_REMOVE: Guards(guard::remove);
 }

@@ -2,13 +2,17 @@
 
 //! Advice that gives memory back: `MADV_DONTNEED`, `MADV_DONTNEED_LOCKED`, `MADV_FREE`.
 
-use super::{behavior::VmaRead, split::Large};
+use super::{
+    large_folio,
+    work::{check_seal, VmaRead},
+};
 use kernel::{
-    mm::folio::{lru_add_drain, Folio},
-    mm::page_table::{walk, Entries, Entry, HugePage, PresentEntry, Step, Table, Visitor},
-    mm::tlb::{notify_clear, MmuGather, VmaGather},
-    mm::{cond_resched, virt::VmaRef, Announced, PageRange, VmFlags},
+    mm::folio::lru_add_drain,
+    mm::page_table::{walk, Entries, Entry, HugePage, MappedFolio, Step, Table, Visitor},
+    mm::tlb::{AnonGather, MmuGather},
+    mm::{virt::VmaRef, Announced, PageRange, VmFlags},
     prelude::*,
+    task::cond_resched,
 };
 
 /// `MADV_DONTNEED`: drops the memory in `range`, a part of `vma`, at once. Returns the address from
@@ -19,7 +23,8 @@ use kernel::{
 /// - `EINVAL` when the VMA is locked, or maps page frames without pages.
 /// - `EINVAL` when it is one of hugetlb and `range` does not begin at a huge page. At its end it
 ///   is cut down to whole huge pages.
-/// - `ENOMEM` when the VMA is gone after userfaultfd was told of the removal.
+/// - `ENOMEM` when the VMA is gone after userfaultfd was told of the removal, `EPERM` when it is
+///   sealed by then.
 ///
 /// C: `madvise_dontneed_free()` of `mm/madvise.c`.
 pub(super) fn dont_need(
@@ -32,7 +37,7 @@ pub(super) fn dont_need(
         vma,
         range,
         |vma, range| check_zap(vma, range, UNFIT),
-        |vma, range| tlb.zap(vma, range),
+        |vma, range| zap(tlb, vma, range),
     )
 }
 
@@ -51,38 +56,43 @@ pub(super) fn dont_need_locked(
         vma,
         range,
         |vma, range| check_zap(vma, range, UNFIT),
-        |vma, range| tlb.zap(vma, range),
+        |vma, range| zap(tlb, vma, range),
     )
 }
 
-/// `MADV_FREE`: lets the memory in `range`, a part of `vma`, be dropped when memory is short, unless
-/// it is written to before. What is in swap is dropped at once. Returns the address from which to
-/// go on.
+/// `MADV_FREE`: lets the memory in `range`, a part of `vma`, be dropped when memory is short,
+/// unless it is written to before. Pages in swap are dropped at once. Returns the address from
+/// which to go on.
 ///
 /// # Errors
 ///
 /// - `EINVAL` when the VMA is not private anonymous memory, or is locked.
-/// - `ENOMEM` when the VMA is gone after userfaultfd was told of the removal.
+/// - `ENOMEM` when the VMA is gone after userfaultfd was told of the removal, `EPERM` when it is
+///   sealed by then.
 ///
 /// C: `madvise_free_single_vma()` of `mm/madvise.c`.
 pub(super) fn free(vma: VmaRead<'_>, range: PageRange, tlb: &mut MmuGather<'_>) -> Result<usize> {
     const UNFIT: VmFlags = VmFlags::PFNMAP
         .union(VmFlags::LOCKED)
         .union(VmFlags::HUGETLB);
-    let check = |vma: &VmaRef, range: PageRange| match vma.vm_flags().intersects(UNFIT) {
-        true => Err(EINVAL),
-        false => Ok(Some(range)),
+    let check = |vma: &VmaRef, range: PageRange| {
+        if vma.vm_flags().intersects(UNFIT) {
+            return Err(EINVAL);
+        }
+        Ok(Some(range))
     };
     discard(vma, range, check, |vma, range| {
         if !vma.is_anonymous() {
             return Err(EINVAL);
         }
+        // Freeing is a favour that a driver's pages are not done.
+        if vma.vm_flags().intersects(VmFlags::MIXEDMAP) {
+            return Ok(());
+        }
         lru_add_drain();
         vma.mm().update_hiwater_rss();
         // `Free` never stops.
-        notify_clear(vma, range, || {
-            tlb.of_vma(vma, |vma| walk(vma, range, &mut Free).map(drop))
-        })
+        tlb.with_anon_vma(vma, range, |vma| walk(vma, range, &mut Free).map(drop))
     })
 }
 
@@ -92,29 +102,38 @@ fn discard(
     vma: VmaRead<'_>,
     range: PageRange,
     check: impl Fn(&VmaRef, PageRange) -> Result<Option<PageRange>>,
-    work: impl FnOnce(&VmaRef, PageRange) -> Result,
+    work: impl FnOnce(&VmaRead<'_>, PageRange) -> Result,
 ) -> Result<usize> {
     let Some(part) = check(&vma, range)? else {
         return Ok(range.end());
     };
     let vma = match vma {
         // A VMA that userfaultfd watches is not under this lock.
-        VmaRead::Vma(vma) => return work(vma, part).map(|()| range.end()),
+        VmaRead::Vma(_) => return work(&vma, part).map(|()| range.end()),
         VmaRead::Mmap(vma) => vma,
     };
     match vma.announce_removal(part)? {
-        Announced::Same(vma) => work(&vma, part).map(|()| range.end()),
+        Announced::Same(vma) => work(&VmaRead::Mmap(vma), part).map(|()| range.end()),
         Announced::LockDropped(vma) => {
-            let vma = vma.ok_or(ENOMEM)?;
+            let vma = VmaRead::Mmap(vma.ok_or(ENOMEM)?);
+            check_seal(&vma)?;
             let Some(part) = check(&vma, part)? else {
                 return Ok(part.start());
             };
-            // The VMA may end earlier now. What is behind it is looked at next.
+            // The VMA may end earlier now. The rest is looked at next.
             let Some(part) = part.clamp(part.start(), vma.end()) else {
                 return Ok(part.start());
             };
             work(&vma, part).map(|()| part.end())
         }
+    }
+}
+
+/// Unmaps all of `range`.
+fn zap(tlb: &mut MmuGather<'_>, vma: &VmaRead<'_>, range: PageRange) -> Result {
+    match vma {
+        VmaRead::Vma(vma) => tlb.zap(vma, range),
+        VmaRead::Mmap(vma) => tlb.zap_mmap_locked(vma, range),
     }
 }
 
@@ -124,10 +143,10 @@ fn discard(
 /// C: `madvise_dontneed_free_valid_vma()` of `mm/madvise.c`.
 fn check_zap(vma: &VmaRef, range: PageRange, unfit: VmFlags) -> Result<Option<PageRange>> {
     let Some(size) = vma.hugetlb_page_size() else {
-        return match vma.vm_flags().intersects(unfit) {
-            true => Err(EINVAL),
-            false => Ok(Some(range)),
-        };
+        if vma.vm_flags().intersects(unfit) {
+            return Err(EINVAL);
+        }
+        return Ok(Some(range));
     };
     if range.start() & (size - 1) != 0 {
         return Err(EINVAL);
@@ -136,89 +155,48 @@ fn check_zap(vma: &VmaRef, range: PageRange, unfit: VmFlags) -> Result<Option<Pa
     Ok(range.clamp(range.start(), range.end() & !(size - 1)))
 }
 
-/// Marks the pages of a range as free to be dropped.
+/// Frees the pages of a range lazily.
 struct Free;
 
-impl Visitor<VmaGather<'_>> for Free {
-    fn huge(&mut self, page: &HugePage<'_, VmaGather<'_>>) -> Result<Step> {
+impl Visitor<AnonGather<'_>> for Free {
+    fn huge(&mut self, page: &mut HugePage<'_, AnonGather<'_>>) -> Result<Step> {
         #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-        if page.free() {
+        if page.free_lazily() {
             return Ok(Step::Next);
         }
         self.table(page.as_table())
     }
 
-    fn table(&mut self, table: &Table<'_, VmaGather<'_>>) -> Result<Step> {
-        let mut swapped = 0;
-        table.vma().change_to_pages();
-        let Some(entries) = table.lock(table.range().start()) else {
-            return Ok(Step::Next);
-        };
-        free_entries(table, entries, &mut swapped);
-        if swapped > 0 {
-            table.vma().mm().uncount_swapped(swapped);
+    fn table(&mut self, table: &mut Table<'_, AnonGather<'_>>) -> Result<Step> {
+        if let Some(entries) = table.lock(table.range().start()) {
+            free_entries(entries);
+            cond_resched();
         }
-        cond_resched();
         Ok(Step::Next)
     }
 }
 
-/// Marks the pages of the entries. Adds the number of those that were in swap to `swapped`.
-fn free_entries<'t, 'v>(
-    table: &'t Table<'t, VmaGather<'v>>,
-    mut entries: Entries<'t, VmaGather<'v>>,
-    swapped: &mut usize,
-) {
+/// Frees the pages of the entries lazily, and those in swap at once.
+fn free_entries(mut entries: Entries<'_, AnonGather<'_>>) {
     while let Some(entry) = entries.next_entry() {
         match entry {
-            Entry::Swap(entry) => {
-                let n = entry.free();
-                *swapped += n;
-                entries.skip_rest(n);
-            }
+            Entry::Swap(entry) => entry.free(),
             Entry::Poisoned(entry) => entry.clear(),
-            Entry::Present(entry) => {
-                let Some(folio) = entry.folio() else {
-                    continue;
-                };
-                if !folio.is_large() {
-                    free_folio(entry, folio);
-                    continue;
-                }
-                match Large::new(entry, folio, false) {
-                    Large::Whole(entry, n) => {
-                        free_folio(entry, folio);
-                        entries.skip_rest(n);
+            Entry::Present(entry) => match entry.into_folio() {
+                // Each is compiled for its number of pages.
+                Some(MappedFolio::Small(folio)) => folio.free_lazily(),
+                Some(MappedFolio::Large(folio)) => folio.free_lazily(),
+                Some(MappedFolio::Part(part)) => {
+                    if let Some(split) = large_folio::lock_to_split(part, false) {
+                        match entries.unlocked(|| split.run()) {
+                            Some(relocked) => entries = relocked,
+                            None => return,
+                        }
                     }
-                    Large::Part(part) => match part.split(table, entries) {
-                        Some(relocked) => entries = relocked,
-                        None => return,
-                    },
-                    Large::Kept(n) => entries.skip_rest(n),
                 }
-            }
+                None => {}
+            },
             Entry::Empty | Entry::Guard | Entry::Other => {}
         }
     }
-}
-
-/// Marks a folio, all of whose pages `entry` maps, unless it is in use elsewhere.
-#[inline(always)]
-fn free_folio(entry: PresentEntry<'_, VmaGather<'_>>, folio: &Folio) {
-    if folio.is_in_swap_cache() || folio.is_dirty() {
-        let Some(locked) = folio.try_lock() else {
-            return;
-        };
-        if !folio.is_mapped_once_per_page() {
-            return;
-        }
-        if folio.is_in_swap_cache() && !locked.free_swap() {
-            return;
-        }
-        locked.clear_dirty();
-    }
-    if entry.is_young() || entry.is_dirty() {
-        entry.clear_young_dirty();
-    }
-    folio.mark_lazyfree();
 }

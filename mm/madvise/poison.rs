@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that fails on request: `MADV_HWPOISON` and `MADV_SOFT_OFFLINE`.
+//! Injection of memory failures: `MADV_HWPOISON` and `MADV_SOFT_OFFLINE`.
 
-use kernel::{
-    bindings::CAP_SYS_ADMIN,
-    mm::{capable, poison::UserPage},
-    prelude::*,
-};
+use kernel::{cred::Capability, mm::poison::UserPage, prelude::*};
 
 /// `MADV_HWPOISON`: lets the pages of the current process in `len` bytes from `start` fail.
 ///
 /// # Errors
 ///
-/// `EPERM` without `CAP_SYS_ADMIN`, and those of [`UserPage::get`] and [`UserPage::fail`]. The pages
-/// before have failed.
+/// `EPERM` without `CAP_SYS_ADMIN`, and errors of [`UserPage::get`] and [`UserPage::fail`]. The
+/// pages before have failed.
 ///
 /// C: `madvise_inject_error()` of `mm/madvise.c`.
 pub(super) fn fail(start: usize, len: usize) -> Result {
@@ -21,11 +17,11 @@ pub(super) fn fail(start: usize, len: usize) -> Result {
 }
 
 /// `MADV_SOFT_OFFLINE`: takes the pages of the current process in `len` bytes from `start` out of
-/// use, with what is in them kept elsewhere.
+/// use, and keeps their content elsewhere.
 ///
 /// # Errors
 ///
-/// `EPERM` without `CAP_SYS_ADMIN`, and those of [`UserPage::get`] and [`UserPage::soft_offline`].
+/// `EPERM` without `CAP_SYS_ADMIN`, and errors of [`UserPage::get`] and [`UserPage::soft_offline`].
 ///
 /// C: `madvise_inject_error()` of `mm/madvise.c`.
 pub(super) fn soft_offline(start: usize, len: usize) -> Result {
@@ -33,7 +29,7 @@ pub(super) fn soft_offline(start: usize, len: usize) -> Result {
 }
 
 fn for_each_folio(start: usize, len: usize, work: fn(UserPage) -> Result) -> Result {
-    if !capable(CAP_SYS_ADMIN) {
+    if !Capability::SysAdmin.is_held() {
         return Err(EPERM);
     }
     let end = start.saturating_add(len);

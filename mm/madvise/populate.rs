@@ -2,13 +2,13 @@
 
 //! Advice that fills page tables now: `MADV_POPULATE_READ`, `MADV_POPULATE_WRITE`, `MADV_COLLAPSE`.
 
-use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
     bindings::{EFAULT, EHWPOISON, EINTR, EINVAL, ENOMEM},
     error::{code, Error, Result},
     mm::{MmapReadGuard, PageRange},
     page::PAGE_SIZE,
     pr_warn,
+    sync::atomic::{Atomic, Relaxed},
 };
 
 /// `MADV_POPULATE_READ`: faults all pages of `range` in, as a read of each would do.
@@ -30,7 +30,7 @@ pub(super) fn read(guard: &mut MmapReadGuard<'_>, range: PageRange) -> Result {
 ///
 /// # Errors
 ///
-/// Those of [`read`].
+/// Errors of [`read`].
 pub(super) fn write(guard: &mut MmapReadGuard<'_>, range: PageRange) -> Result {
     populate(guard, range, true)
 }
@@ -44,15 +44,15 @@ fn populate(guard: &mut MmapReadGuard<'_>, range: PageRange, write: bool) -> Res
     Ok(())
 }
 
-/// Lets pass the errors that userspace knows; any other is a lack of memory to it.
+/// Returns an error that userspace knows: `e`, or else a lack of memory.
 fn known_error(e: Error) -> Error {
-    static WARNED: AtomicBool = AtomicBool::new(false);
+    static WARNED: Atomic<i32> = Atomic::new(0);
 
     // CAST: An errno is small, and negative here.
     match -e.to_errno() as u32 {
         EINTR | EINVAL | EHWPOISON | EFAULT | ENOMEM => e,
         errno => {
-            if !WARNED.swap(true, Ordering::Relaxed) {
+            if WARNED.xchg(1, Relaxed) == 0 {
                 pr_warn!("madvise: unexpected error {errno} as pages were populated\n");
             }
             code::ENOMEM

@@ -3,11 +3,7 @@
 //! `process_madvise()`: advice for a vector of ranges, in this or another process.
 
 use super::{advise_vector, Behavior};
-use kernel::{
-    bindings::CAP_SYS_NICE,
-    mm::{capable, mm_of_task_for_read, task_of_pidfd, AddressVector},
-    prelude::*,
-};
+use kernel::{cred::Capability, mm::AddressVector, prelude::*, task::Task};
 
 /// Applies advice to the `count` ranges of the vector at `vector`, in the process of `pidfd`.
 ///
@@ -17,11 +13,11 @@ use kernel::{
 /// # Errors
 ///
 /// - `EINVAL` when `flags` is not zero.
-/// - Those of [`AddressVector::import`], [`task_of_pidfd`], and [`mm_of_task_for_read`].
+/// - Errors of [`AddressVector::import`], [`Task::from_pidfd`], and [`Task::mm_for_read`].
 /// - `EINVAL` when the process is another one and the advice is not for others.
 /// - `EPERM` when it is another one and the current thread lacks `CAP_SYS_NICE`.
 /// - `EINVAL` when the advice is unknown and there is a range.
-/// - Those of [`advise`] for the first range.
+/// - Errors of [`advise`] for the first range.
 ///
 /// C: `process_madvise()` of `mm/madvise.c`.
 ///
@@ -37,13 +33,12 @@ pub(crate) fn process_madvise(
         return Err(EINVAL);
     }
     AddressVector::import(vector, count, |vector| {
-        let task = task_of_pidfd(pidfd)?;
-        let mm = mm_of_task_for_read(&task)?;
+        let mm = Task::from_pidfd(pidfd)?.mm_for_read()?;
         if !mm.is_current() {
             if !Behavior::is_remote(behavior) {
                 return Err(EINVAL);
             }
-            if !capable(CAP_SYS_NICE) {
+            if !Capability::SysNice.is_held() {
                 return Err(EPERM);
             }
         }

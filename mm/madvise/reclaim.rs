@@ -2,19 +2,20 @@
 
 //! Advice to reclaim memory: `MADV_COLD` and `MADV_PAGEOUT`.
 
-use super::split::Large;
+use super::large_folio;
+use core::{marker::PhantomData, pin::Pin};
 use kernel::{
     mm::folio::{lru_add_drain, Folio, IsolatedFolios},
-    mm::page_table::{walk, Entries, Entry, HugePage, PresentEntry, Step, Table, Visitor},
+    mm::page_table::{walk, Entries, Entry, MappedFolio, Step, Table, Visitor, WholeFolio},
     mm::tlb::{MmuGather, VmaGather},
-    mm::{cond_resched, fatal_signal_pending, need_resched},
     mm::{virt::VmaRef, PageRange, VmFlags, VmaMmapLocked},
     page::PAGE_SIZE,
     prelude::*,
+    task::{cond_resched, need_resched},
 };
 
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-use kernel::types::ARef;
+use kernel::{mm::page_table::HugePage, types::ARef};
 
 /// The bytes of addresses after which others may have the processor, and the page table.
 ///
@@ -25,36 +26,33 @@ const BATCH_SIZE: usize = 32 * PAGE_SIZE;
 ///
 /// # Errors
 ///
-/// `EINVAL` when the VMA has memory that is not reclaimed: locked, of hugetlb, or page frames without
-/// pages. That a fatal signal ended the work is no error: no one is left to see it.
+/// `EINVAL` when the VMA has memory that is not reclaimed: locked, of hugetlb, or page frames
+/// without pages. It is no error when a fatal signal ended the work: nobody is left to see it.
 ///
 /// C: `madvise_cold()` of `mm/madvise.c`.
 pub(super) fn cold(vma: &VmaMmapLocked, range: PageRange) -> Result {
     check(vma)?;
-    reclaim::<false>(vma, range, false);
+    reclaim::<Deactivate>(vma, range, Which::All);
     Ok(())
 }
 
 /// `MADV_PAGEOUT`: reclaims the memory in `range`, a part of `vma`, now.
 ///
-/// To write the pages of a file out is for those who may write the file. For others it would show
-/// what other processes have of it in memory. Their private copies they may write out.
+/// Only a process that may write a file may have its pages written out: for others it would show
+/// which of them are in memory. Private copies are the process's own.
 ///
 /// # Errors
 ///
-/// Those of [`cold`].
+/// Errors of [`cold`].
 ///
 /// C: `madvise_pageout()` of `mm/madvise.c`.
 pub(super) fn page_out(vma: &VmaMmapLocked, range: PageRange) -> Result {
     check(vma)?;
-    let anonymous_only = match vma.is_anonymous() {
-        true => false,
-        false => !vma.file().is_some_and(|file| file.is_owned_or_writable()),
-    };
-    if anonymous_only && vma.vm_flags().intersects(VmFlags::MAYSHARE) {
-        return Ok(());
+    if vma.is_anonymous() || vma.file().is_some_and(|file| file.is_owned_or_writable()) {
+        reclaim::<PageOut>(vma, range, Which::All);
+    } else if !vma.vm_flags().intersects(VmFlags::MAYSHARE) {
+        reclaim::<PageOut>(vma, range, Which::Anonymous);
     }
-    reclaim::<true>(vma, range, anonymous_only);
     Ok(())
 }
 
@@ -63,46 +61,109 @@ fn check(vma: &VmaRef) -> Result {
     const UNFIT: VmFlags = VmFlags::LOCKED
         .union(VmFlags::PFNMAP)
         .union(VmFlags::HUGETLB);
-    match vma.vm_flags().intersects(UNFIT) {
-        true => Err(EINVAL),
-        false => Ok(()),
+    if vma.vm_flags().intersects(UNFIT) {
+        return Err(EINVAL);
+    }
+    Ok(())
+}
+
+/// How folios are reclaimed.
+trait Method: 'static {
+    /// Whether accessed bits are cleared before.
+    const CLEARS_YOUNG: bool;
+
+    /// The folios of a table that are reclaimed after it.
+    type List<'l>;
+
+    /// Hands an empty list to `work` and reclaims the folios on it afterwards.
+    fn with_list<R>(work: impl FnOnce(&mut Self::List<'_>) -> R) -> R;
+
+    /// Reclaims a folio, or puts it on the list.
+    fn apply(folio: &Folio, list: &mut Self::List<'_>);
+}
+
+/// Makes folios the first to be reclaimed.
+enum Deactivate {}
+
+impl Method for Deactivate {
+    const CLEARS_YOUNG: bool = true;
+
+    type List<'l> = ();
+
+    #[inline(always)]
+    fn with_list<R>(work: impl FnOnce(&mut ()) -> R) -> R {
+        work(&mut ())
+    }
+
+    #[inline(always)]
+    fn apply(folio: &Folio, (): &mut ()) {
+        folio.deactivate();
     }
 }
 
-fn reclaim<const PAGE_OUT: bool>(vma: &VmaRef, range: PageRange, anonymous_only: bool) {
+/// Reclaims folios now.
+enum PageOut {}
+
+impl Method for PageOut {
+    const CLEARS_YOUNG: bool = false;
+
+    type List<'l> = Pin<&'l mut IsolatedFolios>;
+
+    #[inline(always)]
+    fn with_list<R>(work: impl FnOnce(&mut Pin<&mut IsolatedFolios>) -> R) -> R {
+        IsolatedFolios::reclaim(|mut list| work(&mut list))
+    }
+
+    #[inline(always)]
+    fn apply(folio: &Folio, list: &mut Pin<&mut IsolatedFolios>) {
+        list.as_mut().isolate(folio);
+    }
+}
+
+/// Which folios are reclaimed.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Which {
+    All,
+    /// Folios of files are left alone.
+    Anonymous,
+}
+
+fn reclaim<M: Method>(vma: &VmaRef, range: PageRange, which: Which) {
     lru_add_drain();
     MmuGather::scope(vma.mm(), |tlb| {
-        let mut visitor = Reclaim::<PAGE_OUT> { anonymous_only };
+        let mut visitor = Reclaim::<M> {
+            which,
+            _method: PhantomData,
+        };
         // The collection is that of the VMA, so that this fails for a fatal signal only.
-        let _ = tlb.of_vma(vma, |vma| walk(vma, range, &mut visitor));
+        let _ = tlb.with_vma(vma, |vma| walk(vma, range, &mut visitor));
     });
 }
 
-/// Reclaims the folios of a range that no one else has mapped: now if `PAGE_OUT`, and else before
-/// all others.
-struct Reclaim<const PAGE_OUT: bool> {
-    /// Whether the pages of the file are to be left alone.
-    anonymous_only: bool,
+/// Reclaims the folios of a range that nobody else has mapped.
+struct Reclaim<M> {
+    which: Which,
+    _method: PhantomData<M>,
 }
 
-impl<const PAGE_OUT: bool> Visitor<VmaGather<'_>> for Reclaim<PAGE_OUT> {
+impl<M: Method> Visitor<VmaGather<'_>> for Reclaim<M> {
     #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-    fn huge(&mut self, page: &HugePage<'_, VmaGather<'_>>) -> Result<Step> {
+    fn huge(&mut self, page: &mut HugePage<'_, VmaGather<'_>>) -> Result<Step> {
         check_signal()?;
-        page.as_table().vma().change_to_huge_pages();
-        let split = collect::<PAGE_OUT, _>(|list| {
+        let is_whole = page.is_whole();
+        let split = M::with_list(|list| {
             let locked = page.lock()?;
             let folio = locked.folio()?;
-            if folio.maybe_mapped_shared() || (self.anonymous_only && !folio.is_anon()) {
+            if folio.maybe_mapped_shared() || !self.wants(folio) {
                 return None;
             }
-            if !page.is_whole() {
+            if !is_whole {
                 return Some(ARef::from(folio));
             }
-            if !PAGE_OUT {
+            if M::CLEARS_YOUNG {
                 locked.clear_young();
             }
-            reclaim_folio(folio, list);
+            reclaim_folio::<M>(folio, list);
             None
         });
         Ok(match split.map(|folio| Folio::lock(folio).split()) {
@@ -111,37 +172,29 @@ impl<const PAGE_OUT: bool> Visitor<VmaGather<'_>> for Reclaim<PAGE_OUT> {
         })
     }
 
-    #[cfg(not(CONFIG_TRANSPARENT_HUGEPAGE))]
-    fn huge(&mut self, _: &HugePage<'_, VmaGather<'_>>) -> Result<Step> {
-        Ok(Step::Next)
-    }
-
-    fn table(&mut self, table: &Table<'_, VmaGather<'_>>) -> Result<Step> {
+    fn table(&mut self, table: &mut Table<'_, VmaGather<'_>>) -> Result<Step> {
         check_signal()?;
-        table.vma().change_to_pages();
-        let is_table = collect::<PAGE_OUT, _>(|list| match table.lock(table.range().start()) {
-            Some(entries) => {
-                self.reclaim_entries(table, entries, list);
-                true
-            }
-            None => false,
+        let is_table = M::with_list(|list| {
+            let entries = table.lock(table.range().start());
+            entries.map(|entries| self.reclaim_entries(entries, list))
         });
-        if is_table {
+        if is_table.is_some() {
             cond_resched();
         }
         Ok(Step::Next)
     }
 }
 
-impl<const PAGE_OUT: bool> Reclaim<PAGE_OUT> {
+impl<M: Method> Reclaim<M> {
+    /// Whether a folio is one of those that are reclaimed.
     #[inline(always)]
-    fn reclaim_entries<'t, 'v>(
-        &self,
-        table: &'t Table<'t, VmaGather<'v>>,
-        mut entries: Entries<'t, VmaGather<'v>>,
-        list: &mut Option<&mut IsolatedFolios<'_>>,
-    ) {
-        let mut check_at = table.range().start() + BATCH_SIZE;
+    fn wants(&self, folio: &Folio) -> bool {
+        self.which == Which::All || folio.is_anon()
+    }
+
+    #[inline(always)]
+    fn reclaim_entries(&self, mut entries: Entries<'_, VmaGather<'_>>, list: &mut M::List<'_>) {
+        let mut check_at = entries.addr() + BATCH_SIZE;
         loop {
             let entry = match entries.next_entry() {
                 Some(Entry::Present(entry)) => entry,
@@ -152,87 +205,64 @@ impl<const PAGE_OUT: bool> Reclaim<PAGE_OUT> {
             if addr >= check_at {
                 check_at = addr + BATCH_SIZE;
                 if need_resched() {
-                    drop(entries);
-                    cond_resched();
-                    match table.lock(addr) {
+                    let relocked = entries.unlocked(|| {
+                        cond_resched();
+                        addr
+                    });
+                    match relocked {
                         Some(relocked) => entries = relocked,
                         None => return,
                     }
                     continue;
                 }
             }
-            let Some(folio) = entry.folio() else {
-                continue;
-            };
-            if !folio.is_large() {
-                self.reclaim_mapped(entry, folio, list);
-                continue;
-            }
-            match Large::new(entry, folio, self.anonymous_only) {
-                Large::Whole(entry, n) => {
-                    self.reclaim_mapped(entry, folio, list);
-                    entries.skip_rest(n);
+            match entry.into_folio() {
+                // Each is compiled for its number of pages.
+                Some(MappedFolio::Small(folio)) => self.reclaim_whole(folio, list),
+                Some(MappedFolio::Large(folio)) => self.reclaim_whole(folio, list),
+                Some(MappedFolio::Part(part)) => {
+                    let only_anonymous = self.which == Which::Anonymous;
+                    if let Some(split) = large_folio::lock_to_split(part, only_anonymous) {
+                        match entries.unlocked(|| split.run()) {
+                            Some(relocked) => entries = relocked,
+                            None => return,
+                        }
+                    }
                 }
-                Large::Part(part) => match part.split(table, entries) {
-                    Some(relocked) => entries = relocked,
-                    None => return,
-                },
-                Large::Kept(n) => entries.skip_rest(n),
+                None => {}
             }
         }
     }
 
-    /// Reclaims a folio, all of whose pages `entry` maps, unless it is in use elsewhere.
+    /// Reclaims a folio unless it is in use elsewhere.
     #[inline(always)]
-    fn reclaim_mapped(
-        &self,
-        entry: PresentEntry<'_, VmaGather<'_>>,
-        folio: &Folio,
-        list: &mut Option<&mut IsolatedFolios<'_>>,
-    ) {
-        if !folio.is_on_lru() || !folio.is_mapped_once_per_page() {
+    fn reclaim_whole(&self, entries: WholeFolio<'_, VmaGather<'_>>, list: &mut M::List<'_>) {
+        let folio = entries.folio();
+        if !folio.is_on_lru() || !folio.is_mapped_once_per_page() || !self.wants(folio) {
             return;
         }
-        if self.anonymous_only && !folio.is_anon() {
-            return;
+        if M::CLEARS_YOUNG && entries.is_young() {
+            entries.clear_young();
         }
-        if !PAGE_OUT && entry.is_young() {
-            entry.clear_young();
-        }
-        reclaim_folio(folio, list);
+        reclaim_folio::<M>(folio, list);
     }
 }
 
-/// Calls `work` with the list of the folios that are to be reclaimed after it, if they are.
-#[inline]
-fn collect<const PAGE_OUT: bool, R>(
-    work: impl FnOnce(&mut Option<&mut IsolatedFolios<'_>>) -> R,
-) -> R {
-    if PAGE_OUT {
-        IsolatedFolios::reclaim(|list| work(&mut Some(list)))
-    } else {
-        work(&mut None)
-    }
-}
-
-/// Puts a folio on the list, or, without one, makes it the first to be reclaimed.
+/// Reclaims a folio as `M` does.
 #[inline(always)]
-fn reclaim_folio(folio: &Folio, list: &mut Option<&mut IsolatedFolios<'_>>) {
-    // Reclaim takes no folio that looks used. That it was used is lost to those who track idle pages.
+fn reclaim_folio<M: Method>(folio: &Folio, list: &mut M::List<'_>) {
+    // Reclaim takes no folio that looks used. Idle page tracking does not see that it was.
     folio.clear_referenced();
     folio.test_clear_young();
     if folio.is_active() {
         folio.set_workingset();
     }
-    match list {
-        Some(list) => list.isolate(folio),
-        None => folio.deactivate(),
-    }
+    M::apply(folio, list);
 }
 
 fn check_signal() -> Result {
-    match fatal_signal_pending() {
-        true => Err(EINTR),
-        false => Ok(()),
+    if current!().fatal_signal_pending() {
+        return Err(EINTR);
     }
+    Ok(())
 }

@@ -23,7 +23,7 @@ mod guards {
 
     fn give(memory: &UserMemory, page: usize, count: usize, behavior: Behavior) -> Result {
         let (start, len) = (memory.addr(page), count * PAGE_SIZE);
-        advise(memory.mm(), start, len, behavior)
+        memory.with_mm(|mm| advise(mm, start, len, behavior))
     }
 
     /// Memory in which all pages are written and two are guards then.
@@ -166,9 +166,9 @@ mod guards {
     #[test]
     fn a_refused_call_changes_nothing() -> Result {
         let memory = UserMemory::map(PAGES, false)?;
-        let (mm, start) = (memory.mm(), memory.addr(0));
+        let start = memory.addr(0);
         for (start, len) in [(start + 1, PAGE_SIZE), (start, usize::MAX)] {
-            let told = advise(mm, start, len, Behavior::GuardInstall);
+            let told = memory.with_mm(|mm| advise(mm, start, len, Behavior::GuardInstall));
             assert_eq!(told, Err(EINVAL));
         }
         assert_eq!(may_have_guards(&memory, 0)?, false);

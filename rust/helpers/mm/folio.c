@@ -53,6 +53,11 @@ bool rust_helper_folio_test_anon(const struct folio *folio)
 	return folio_test_anon(folio);
 }
 
+bool rust_helper_folio_test_anon_not_ksm(const struct folio *folio)
+{
+	return ((unsigned long)folio->mapping & FOLIO_MAPPING_FLAGS) == FOLIO_MAPPING_ANON;
+}
+
 bool rust_helper_folio_test_lru(const struct folio *folio)
 {
 	return folio_test_lru(folio);
@@ -101,6 +106,21 @@ bool rust_helper_folio_test_clear_young(struct folio *folio)
 int rust_helper_split_folio(struct folio *folio)
 {
 	return split_folio(folio);
+}
+
+void rust_helper_INIT_LIST_HEAD(struct list_head *list)
+{
+	INIT_LIST_HEAD(list);
+}
+
+void rust_helper_folios_putback(struct list_head *head)
+{
+	struct folio *folio, *next;
+
+	list_for_each_entry_safe(folio, next, head, lru) {
+		list_del(&folio->lru);
+		folio_putback_lru(folio);
+	}
 }
 
 void rust_helper_folio_list_add(struct folio *folio, struct list_head *head)

@@ -13,11 +13,6 @@ void rust_helper_mmap_write_unlock(struct mm_struct *mm)
 	mmap_write_unlock(mm);
 }
 
-void rust_helper_mmap_assert_locked(const struct mm_struct *mm)
-{
-	mmap_assert_locked(mm);
-}
-
 void rust_helper_mmap_assert_write_locked(const struct mm_struct *mm)
 {
 	mmap_assert_write_locked(mm);
@@ -43,12 +38,12 @@ void rust_helper_vma_start_write(struct vm_area_struct *vma)
 	vma_start_write(vma);
 }
 
-void rust_helper_vma_assert_locked(struct vm_area_struct *vma)
+/* A VMA lock that is held for writing goes with the mmap lock. */
+void rust_helper_vma_assert_any_locked(struct vm_area_struct *vma)
 {
-	vma_assert_locked(vma);
-}
-
-int rust_helper_rwsem_is_locked(struct rw_semaphore *sem)
-{
-	return rwsem_is_locked(sem);
+#ifdef CONFIG_PER_VMA_LOCK
+	if (refcount_read(&vma->vm_refcnt) > 1)
+		return;
+#endif
+	mmap_assert_locked(vma->vm_mm);
 }

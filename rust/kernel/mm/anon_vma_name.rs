@@ -5,9 +5,10 @@
 //! C headers: [`include/linux/mm_types.h`](srctree/include/linux/mm_types.h),
 //! [`include/linux/mm_inline.h`](srctree/include/linux/mm_inline.h)
 
-use super::bindings;
+use crate::mm::additions::bindings;
 use crate::{
     alloc::{allocator::Kmalloc, flags::GFP_KERNEL, AllocError, Allocator, NumaNode},
+    error::{code::EINVAL, Result},
     str::CStr,
     types::{ARef, AlwaysRefCounted, Opaque},
 };
@@ -20,7 +21,9 @@ use core::{
 ///
 /// # Invariants
 ///
-/// The reference count is not zero while a reference to this type lives.
+/// The reference count is not zero while a reference to this type lives. It has no more than
+/// [`AnonVmaName::MAX_LEN`] bytes, each a printable character of ASCII that has no meaning in the
+/// places where names are shown.
 #[repr(transparent)]
 pub struct AnonVmaName(Opaque<bindings::anon_vma_name>);
 
@@ -40,13 +43,23 @@ unsafe impl AlwaysRefCounted for AnonVmaName {
 }
 
 impl AnonVmaName {
+    /// The size of the longest name, in bytes, with the zero at its end.
+    ///
+    /// C: `ANON_VMA_NAME_MAX_LEN`.
+    pub const MAX_LEN: usize = 80;
+
     /// Makes a name.
     ///
     /// # Errors
     ///
-    /// When there is no memory.
+    /// `EINVAL` when it is too long or has other characters than it may; `ENOMEM` when there is no
+    /// memory.
     #[inline]
-    pub fn new(name: &CStr) -> Result<ARef<Self>, AllocError> {
+    pub fn new(name: &CStr) -> Result<ARef<Self>> {
+        let is_valid = |byte: &u8| matches!(byte, b' '..=b'~') && !br"\`$[]".contains(byte);
+        if name.to_bytes_with_nul().len() > Self::MAX_LEN || !name.as_bytes().iter().all(is_valid) {
+            return Err(EINVAL);
+        }
         let raw = Self::alloc(name)?;
         // SAFETY: The reference with which it was made goes to the caller.
         Ok(unsafe { ARef::from_raw(raw.cast()) })

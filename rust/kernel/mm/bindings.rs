@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the modules beside this one, and no others, call of C: what [`crate::bindings`] has, and
-//! what mm keeps to itself.
+//! Bindings of C for the VMA subsystem: those of [`crate::bindings`], and those of functions that
+//! mm keeps to itself, which no other crate sees.
 //!
 //! Headers: `rust/bindings/mm.h`, of which `rust/bindings/mm_parameters` names the items.
 
@@ -17,11 +17,11 @@
     non_upper_case_globals,
     unreachable_pub
 )]
-// What is used depends on the configuration.
+// The configuration decides which are used.
 #![allow(dead_code)]
 
-// What is included takes precedence over it.
-pub(super) use crate::bindings::*;
+// The included items take precedence.
+pub(crate) use crate::bindings::*;
 
 include!(concat!(
     env!("OBJTREE"),

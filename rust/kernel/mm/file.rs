@@ -5,7 +5,7 @@
 //! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
 //! [`include/linux/shmem_fs.h`](srctree/include/linux/shmem_fs.h)
 
-use super::bindings;
+use crate::mm::additions::bindings;
 use crate::{
     error::{to_result, Result},
     types::{AlwaysRefCounted, Opaque},
@@ -20,8 +20,8 @@ use core::ptr::NonNull;
 #[repr(transparent)]
 pub struct VmaFile(Opaque<bindings::file>);
 
-// SAFETY: `get_file()` adds a reference and `fput()` takes one away; the file is closed when none is
-// left.
+// SAFETY: `get_file()` adds a reference and `fput()` takes one away; the file is closed when none
+// is left.
 unsafe impl AlwaysRefCounted for VmaFile {
     #[inline]
     fn inc_ref(&self) {
@@ -54,6 +54,7 @@ impl VmaFile {
         unsafe { (*self.0.get()).f_inode }
     }
 
+    /// The pages of the file. An open file always has a mapping.
     #[inline]
     pub(super) fn mapping(&self) -> *mut bindings::address_space {
         // SAFETY: By the type invariants the file is open; it keeps its mapping.
@@ -61,25 +62,22 @@ impl VmaFile {
     }
 
     /// Whether it is shared memory: its pages may be in swap.
-    ///
-    /// C: `shmem_mapping()`.
+    #[doc(alias = "shmem_mapping")]
     #[inline]
     pub fn is_shmem(&self) -> bool {
         // SAFETY: The mapping of an open file is valid.
         unsafe { bindings::shmem_mapping(self.mapping()) }
     }
 
-    /// Whether the file has pages that are its content, so that a hole can be made in it.
+    /// Whether the file has pages that are its content, so that a hole can be punched in it.
     #[inline]
-    pub fn has_pages(&self) -> bool {
-        let mapping = self.mapping();
-        // SAFETY: The mapping of an open file is valid unless it is null.
-        !mapping.is_null() && !unsafe { (*mapping).host }.is_null()
+    pub(super) fn has_pages(&self) -> bool {
+        // SAFETY: The mapping of an open file is valid.
+        !unsafe { (*self.mapping()).host }.is_null()
     }
 
     /// Whether it is mapped straight from its storage: there is nothing to be read ahead.
-    ///
-    /// C: `IS_DAX()`.
+    #[doc(alias = "IS_DAX")]
     #[inline]
     pub fn is_dax(&self) -> bool {
         // SAFETY: The inode of an open file is valid.
@@ -106,11 +104,11 @@ impl VmaFile {
     ///
     /// # Errors
     ///
-    /// Those of the file system.
+    /// Errors of the file system.
     ///
     /// C: `vfs_fadvise()` with `POSIX_FADV_WILLNEED`.
     #[inline]
-    pub fn will_need(&self, offset: i64, len: usize) -> Result {
+    pub(super) fn will_need(&self, offset: i64, len: usize) -> Result {
         // SAFETY: By the type invariants the file is open.
         // CAST: A length in an address space fits, and the advice is a small constant.
         to_result(unsafe {
@@ -127,11 +125,11 @@ impl VmaFile {
     ///
     /// # Errors
     ///
-    /// Those of the file system, such as `EOPNOTSUPP`.
+    /// Errors of the file system, such as `EOPNOTSUPP`.
     ///
     /// C: `vfs_fallocate()`.
     #[inline]
-    pub fn punch_hole(&self, offset: i64, len: usize) -> Result {
+    pub(super) fn punch_hole(&self, offset: i64, len: usize) -> Result {
         let mode = bindings::FALLOC_FL_PUNCH_HOLE | bindings::FALLOC_FL_KEEP_SIZE;
         // SAFETY: By the type invariants the file is open.
         // CAST: The mode is a small constant, and a length in an address space fits.

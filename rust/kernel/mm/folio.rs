@@ -2,19 +2,21 @@
 
 //! Folios: the memory that page tables map.
 //!
-//! A [`Folio`] that is reached through a page table is kept by the lock of that table only. Who
-//! wants to keep it longer takes a reference (`ARef<Folio>`).
+//! A [`Folio`] that is reached through a page table is kept by the lock of that table only. To keep
+//! it longer, take a reference (`ARef<Folio>`).
 //!
 //! C headers: [`include/linux/mm.h`](srctree/include/linux/mm.h),
 //! [`include/linux/page-flags.h`](srctree/include/linux/page-flags.h),
 //! [`include/linux/swap.h`](srctree/include/linux/swap.h)
 
-use super::bindings;
+use crate::mm::additions::bindings;
 use crate::{
-    error::{to_result, Result},
+    error::{code::EINVAL, to_result, Result},
+    prelude::*,
     types::{ARef, AlwaysRefCounted, Opaque},
 };
-use core::{marker::PhantomData, mem::MaybeUninit, ops::Deref, ptr::NonNull};
+use core::{convert::Infallible, ops::Deref, pin::Pin, ptr::NonNull};
+use pin_init::{pin_init_from_closure, stack_pin_init};
 
 /// One or more pages that mm handles as one.
 ///
@@ -40,21 +42,6 @@ unsafe impl AlwaysRefCounted for Folio {
     }
 }
 
-/// Makes methods that call the C function of the same name on the folio.
-macro_rules! folio_methods {
-    ($($(#[$doc:meta])* $name:ident: $c:ident -> $ret:ty;)*) => {
-        $(
-            $(#[$doc])*
-            #[doc = concat!("\n\nC: `", stringify!($c), "()`.")]
-            #[inline]
-            pub fn $name(&self) -> $ret {
-                // SAFETY: By the type invariants the folio is valid.
-                unsafe { bindings::$c(self.as_raw()) }
-            }
-        )*
-    };
-}
-
 impl Folio {
     /// Makes a reference of a raw pointer.
     ///
@@ -72,33 +59,117 @@ impl Folio {
         self.0.get()
     }
 
-    folio_methods! {
-        /// Whether this is memory of a device.
-        is_zone_device: folio_is_zone_device -> bool;
-        /// Whether it has more than one page.
-        is_large: folio_test_large -> bool;
-        /// Whether more than one address space may map it. For some large folios this is a guess.
-        maybe_mapped_shared: folio_maybe_mapped_shared -> bool;
-        /// Whether it is anonymous memory.
-        is_anon: folio_test_anon -> bool;
-        /// Whether it is on a list of reclaim.
-        is_on_lru: folio_test_lru -> bool;
-        /// Whether it counts as active.
-        is_active: folio_test_active -> bool;
-        /// Whether it has a place in swap.
-        is_in_swap_cache: folio_test_swapcache -> bool;
-        /// Whether it must be written before it can be dropped.
-        is_dirty: folio_test_dirty -> bool;
-        /// Remembers that it was part of the working set, for when it is faulted in again.
-        set_workingset: folio_set_workingset -> ();
-        /// Forgets that it was referenced.
-        clear_referenced: folio_clear_referenced -> ();
-        /// Forgets for the tracking of idle pages that it was referenced.
-        test_clear_young: folio_test_clear_young -> bool;
-        /// Makes it a candidate for reclaim.
-        deactivate: folio_deactivate -> ();
-        /// Lets reclaim drop it without writing it to swap, unless it is written to before.
-        mark_lazyfree: folio_mark_lazyfree -> ();
+    /// Whether this is memory of a device.
+    #[doc(alias = "folio_is_zone_device")]
+    #[inline]
+    pub(super) fn is_zone_device(&self) -> bool {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_is_zone_device(self.as_raw()) }
+    }
+
+    /// Whether it has more than one page.
+    #[doc(alias = "folio_test_large")]
+    #[inline]
+    pub fn is_large(&self) -> bool {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_test_large(self.as_raw()) }
+    }
+
+    /// Whether more than one address space may map it. For some large folios this is a guess.
+    #[doc(alias = "folio_maybe_mapped_shared")]
+    #[inline]
+    pub fn maybe_mapped_shared(&self) -> bool {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_maybe_mapped_shared(self.as_raw()) }
+    }
+
+    /// Whether it is anonymous memory.
+    #[doc(alias = "folio_test_anon")]
+    #[inline]
+    pub fn is_anon(&self) -> bool {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_test_anon(self.as_raw()) }
+    }
+
+    /// Whether it is anonymous memory that KSM does not share.
+    #[doc(alias = "folio_test_ksm")]
+    #[inline]
+    pub(super) fn is_anon_not_ksm(&self) -> bool {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_test_anon_not_ksm(self.as_raw()) }
+    }
+
+    /// Whether it is on a list of reclaim.
+    #[doc(alias = "folio_test_lru")]
+    #[inline]
+    pub fn is_on_lru(&self) -> bool {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_test_lru(self.as_raw()) }
+    }
+
+    /// Whether reclaim counts it as active.
+    #[doc(alias = "folio_test_active")]
+    #[inline]
+    pub fn is_active(&self) -> bool {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_test_active(self.as_raw()) }
+    }
+
+    /// Whether it has a place in swap.
+    #[doc(alias = "folio_test_swapcache")]
+    #[inline]
+    pub(super) fn is_in_swap_cache(&self) -> bool {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_test_swapcache(self.as_raw()) }
+    }
+
+    /// Whether it must be written before it can be dropped.
+    #[doc(alias = "folio_test_dirty")]
+    #[inline]
+    pub(super) fn is_dirty(&self) -> bool {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_test_dirty(self.as_raw()) }
+    }
+
+    /// Notes that it was part of the working set, for when it is faulted in again.
+    #[doc(alias = "folio_set_workingset")]
+    #[inline]
+    pub fn set_workingset(&self) {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_set_workingset(self.as_raw()) };
+    }
+
+    /// Clears the note that it was referenced.
+    #[doc(alias = "folio_clear_referenced")]
+    #[inline]
+    pub fn clear_referenced(&self) {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_clear_referenced(self.as_raw()) };
+    }
+
+    /// Clears the note for idle page tracking that it was referenced. Returns whether there was
+    /// one.
+    #[doc(alias = "folio_test_clear_young")]
+    #[inline]
+    pub fn test_clear_young(&self) -> bool {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_test_clear_young(self.as_raw()) }
+    }
+
+    /// Makes it a candidate for reclaim.
+    #[doc(alias = "folio_deactivate")]
+    #[inline]
+    pub fn deactivate(&self) {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_deactivate(self.as_raw()) };
+    }
+
+    /// Lets reclaim drop it without writing it to swap, unless it is written to before.
+    #[doc(alias = "folio_mark_lazyfree")]
+    #[inline]
+    pub(super) fn mark_lazyfree(&self) {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_mark_lazyfree(self.as_raw()) };
     }
 
     /// The number of pages.
@@ -111,8 +182,8 @@ impl Folio {
         unsafe { bindings::folio_nr_pages(self.as_raw()) as usize }
     }
 
-    /// Whether each of its pages is mapped once on average: whoever finds all of them in one page
-    /// table knows that nobody else has it mapped.
+    /// Whether each of its pages is mapped once on average: if all of them are in one page table,
+    /// nobody else has it mapped.
     ///
     /// C: `folio_mapcount()`, `folio_nr_pages()`.
     #[inline]
@@ -154,25 +225,27 @@ impl Folio {
 pub struct LockedFolio<F: Deref<Target = Folio>>(F);
 
 impl<F: Deref<Target = Folio>> LockedFolio<F> {
-    /// Takes the memory out of swap, where it has its place for no one else any more.
+    /// Lets the content be lost, which nobody else has mapped. Returns whether that was possible: it
+    /// is anonymous memory that KSM does not share, without a place in swap that others use.
     ///
-    /// Returns whether that was done. C: `folio_free_swap()`.
+    /// C: `folio_free_swap()`, `folio_clear_dirty()`.
     #[inline]
-    pub fn free_swap(&self) -> bool {
+    pub(super) fn discard(&self) -> bool {
+        if !self.0.is_anon_not_ksm() {
+            return false;
+        }
         // SAFETY: By the type invariants the folio is valid and locked.
-        unsafe { bindings::folio_free_swap(self.0.as_raw()) }
-    }
-
-    /// Lets the content be lost. C: `folio_clear_dirty()`.
-    #[inline]
-    pub fn clear_dirty(&self) {
-        // SAFETY: By the type invariants the folio is valid and locked.
+        if self.0.is_in_swap_cache() && !unsafe { bindings::folio_free_swap(self.0.as_raw()) } {
+            return false;
+        }
+        // SAFETY: As above.
         unsafe { bindings::folio_clear_dirty(self.0.as_raw()) };
+        true
     }
 }
 
 impl LockedFolio<&Folio> {
-    /// Takes a reference, so that the folio can be kept when the page table is not locked any more.
+    /// Takes a reference, to keep the folio when the page table is not locked any more.
     #[inline]
     pub fn into_owned(self) -> LockedFolio<ARef<Folio>> {
         let folio = ARef::from(self.0);
@@ -183,13 +256,17 @@ impl LockedFolio<&Folio> {
 }
 
 impl LockedFolio<ARef<Folio>> {
-    /// Splits a large folio into single pages; may sleep.
+    /// Splits a large folio into folios as small as they can be; may sleep.
     ///
     /// # Errors
     ///
-    /// Those of the C function `split_folio()`: the folio is as before then.
+    /// `EINVAL` when it is not large, and errors of the C function. The folio is as before then.
+    #[doc(alias = "split_folio")]
     #[inline]
     pub fn split(self) -> Result {
+        if !self.0.is_large() {
+            return Err(EINVAL);
+        }
         // SAFETY: By the type invariants the folio is valid and locked, and `self` has a reference.
         to_result(unsafe { bindings::split_folio(self.0.as_raw()) })
     }
@@ -203,45 +280,47 @@ impl<F: Deref<Target = Folio>> Drop for LockedFolio<F> {
     }
 }
 
-/// Folios that were taken off the lists of reclaim, to be reclaimed together.
+/// A list of folios that were isolated from the lists of reclaim, to be reclaimed together.
+///
+/// Folios that are still on it when it is dropped go back to those lists.
 ///
 /// # Invariants
 ///
-/// `head` is the head of a list of isolated folios, with one reference for each, and does not move
-/// during `'a`.
-pub struct IsolatedFolios<'a> {
-    head: *mut bindings::list_head,
-    _head: PhantomData<&'a mut bindings::list_head>,
-}
+/// It is the head of a list of isolated folios, with one reference for each. The first and the last
+/// point to it, so that it does not move.
+pub struct IsolatedFolios(Opaque<bindings::list_head>);
 
-impl IsolatedFolios<'_> {
+impl IsolatedFolios {
     /// Hands an empty list to `collect` and reclaims what is on it afterwards, which may sleep.
-    ///
-    /// C: `reclaim_pages()`.
+    #[doc(alias = "reclaim_pages")]
     #[inline]
-    pub fn reclaim<R>(collect: impl FnOnce(&mut IsolatedFolios<'_>) -> R) -> R {
-        let mut head = MaybeUninit::<bindings::list_head>::uninit();
-        let ptr = head.as_mut_ptr();
-        // SAFETY: `ptr` is valid for writes.
-        unsafe { (*ptr).next = ptr };
-        // SAFETY: As above.
-        unsafe { (*ptr).prev = ptr };
-        // INVARIANT: The list is empty, and `head` stays in its place until the end of this call.
-        let result = collect(&mut IsolatedFolios {
-            head: ptr,
-            _head: PhantomData,
-        });
-        // SAFETY: By the type invariants the list holds isolated folios only.
-        unsafe { bindings::reclaim_pages(ptr) };
+    pub fn reclaim<R>(collect: impl FnOnce(Pin<&mut Self>) -> R) -> R {
+        stack_pin_init!(let list = Self::new());
+        let result = collect(list.as_mut());
+        // SAFETY: By the type invariants the list holds isolated folios only. The call takes them,
+        // or puts them back.
+        unsafe { bindings::reclaim_pages(list.0.get()) };
         result
     }
 
-    /// Takes a folio off its list of reclaim and adds it here, unless someone else took it off, or
+    #[inline]
+    fn new() -> impl PinInit<Self> {
+        let init = |list: *mut Self| {
+            // SAFETY: The pointer is valid for writes.
+            unsafe { bindings::INIT_LIST_HEAD(Opaque::cast_into(&raw const (*list).0)) };
+            Ok(())
+        };
+        // INVARIANT: The list is empty.
+        // SAFETY: All of it is initialized, and cannot fail.
+        unsafe { pin_init_from_closure::<_, Infallible>(init) }
+    }
+
+    /// Takes a folio off its list of reclaim and adds it here, unless somebody else took it off, or
     /// it is not evictable.
     ///
     /// C: `folio_isolate_lru()`, `folio_putback_lru()`.
     #[inline]
-    pub fn isolate(&mut self, folio: &Folio) {
+    pub fn isolate(self: Pin<&mut Self>, folio: &Folio) {
         // SAFETY: The folio is valid.
         if !unsafe { bindings::folio_isolate_lru(folio.as_raw()) } {
             return;
@@ -251,17 +330,24 @@ impl IsolatedFolios<'_> {
             // SAFETY: The folio was just isolated.
             unsafe { bindings::folio_putback_lru(folio.as_raw()) };
         } else {
-            // SAFETY: The folio was just isolated, so that it is on no other list. By the type
-            // invariants `head` is the head of a list.
+            // SAFETY:
+            // - The folio was just isolated, so that it is on no other list.
+            // - By the type invariants this is the head of a list.
             // INVARIANT: To isolate takes a reference.
-            unsafe { bindings::folio_list_add(folio.as_raw(), self.head) };
+            unsafe { bindings::folio_list_add(folio.as_raw(), self.0.get()) };
         }
     }
 }
 
+impl Drop for IsolatedFolios {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the list holds isolated folios only.
+        unsafe { bindings::folios_putback(self.0.get()) };
+    }
+}
+
 /// Puts the folios that this processor has set aside on the lists of reclaim.
-///
-/// C: `lru_add_drain()`.
 #[inline]
 pub fn lru_add_drain() {
     // SAFETY: There are no requirements.

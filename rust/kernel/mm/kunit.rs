@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/kunit/test.h`](srctree/include/kunit/test.h)
 
-use super::bindings;
+use crate::mm::additions::bindings;
 use crate::{
     error::{to_result, Error, Result},
     mm::{virt::VmaRef, MmWithUser},
@@ -31,23 +31,28 @@ impl UserMemory {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `EINVAL` when the thread is not that of a test; `ENOMEM`.
     ///
     /// C: `kunit_attach_mm()`, `vm_mmap()`.
+    #[inline]
     pub fn map(pages: usize, shared: bool) -> Result<Self> {
-        // SAFETY: There are no requirements; the thread is that of a test.
+        // SAFETY: The current task is valid, and its own field is not changed by others.
+        if unsafe { (*Task::current_raw()).kunit_test }.is_null() {
+            return Err(EINVAL);
+        }
+        let size = pages.checked_mul(PAGE_SIZE).ok_or(EINVAL)?;
+        // SAFETY: The thread is that of a test.
         to_result(unsafe { bindings::kunit_attach_mm() })?;
         let prot = bindings::PROT_READ | bindings::PROT_WRITE;
-        let kind = match shared {
-            true => bindings::MAP_SHARED,
-            false => bindings::MAP_PRIVATE,
+        let kind = if shared {
+            bindings::MAP_SHARED
+        } else {
+            bindings::MAP_PRIVATE
         };
         // CAST: `usize` is as wide as `unsigned long`.
         let (prot, flags) = (prot as usize, (kind | bindings::MAP_ANONYMOUS) as usize);
         // SAFETY: The thread has an address space; no file is passed, and the kernel chooses where.
-        let start = unsafe {
-            bindings::vm_mmap(core::ptr::null_mut(), 0, pages * PAGE_SIZE, prot, flags, 0)
-        };
+        let start = unsafe { bindings::vm_mmap(core::ptr::null_mut(), 0, size, prot, flags, 0) };
         // CAST: An errno, if it is one.
         match start as isize {
             errno @ -4095..=-1 => Err(Error::from_errno(errno as c_int)),
@@ -66,20 +71,24 @@ impl UserMemory {
     /// `ENOMEM`.
     ///
     /// C: `vm_munmap()`.
+    #[inline]
     pub fn unmap(&self, page: usize, count: usize) -> Result {
         // SAFETY: The memory is of userspace: no reference to it exists.
-        to_result(unsafe { bindings::vm_munmap(self.addr(page), count * PAGE_SIZE) })
+        to_result(unsafe { bindings::vm_munmap(self.addr(page), count.wrapping_mul(PAGE_SIZE)) })
     }
 
-    /// The address space of the thread.
-    pub fn mm(&self) -> &MmWithUser {
-        // SAFETY: By the type invariants the current thread has an address space, and keeps it.
-        unsafe { MmWithUser::from_raw((*Task::current_raw()).mm) }
+    /// Hands the address space of the thread to `work`. Neither leaves the thread.
+    #[inline]
+    pub fn with_mm<R>(&self, work: impl FnOnce(&MmWithUser) -> R) -> R {
+        // SAFETY: By the type invariants the current thread has an address space, and keeps it
+        // during the call.
+        work(unsafe { MmWithUser::from_raw((*Task::current_raw()).mm) })
     }
 
     /// The address of page number `page`, in bytes.
+    #[inline]
     pub fn addr(&self, page: usize) -> usize {
-        self.start + page * PAGE_SIZE
+        self.start.wrapping_add(page.wrapping_mul(PAGE_SIZE))
     }
 
     /// Writes `value` to the first byte of page number `page`.
@@ -87,6 +96,7 @@ impl UserMemory {
     /// # Errors
     ///
     /// `EFAULT` when a write by userspace would be fatal.
+    #[inline]
     pub fn write(&self, page: usize, value: u8) -> Result {
         self.slice(page).writer().write_slice(&[value])
     }
@@ -96,10 +106,12 @@ impl UserMemory {
     /// # Errors
     ///
     /// `EFAULT` when a read by userspace would be fatal.
+    #[inline]
     pub fn read(&self, page: usize) -> Result<u8> {
         self.slice(page).reader().read()
     }
 
+    #[inline]
     fn slice(&self, page: usize) -> UserSlice {
         UserSlice::new(UserPtr::from_addr(self.addr(page)), 1)
     }
@@ -111,8 +123,11 @@ impl UserMemory {
     /// # Errors
     ///
     /// `ENOMEM` when the page is not mapped.
+    #[inline]
     pub fn with_vma<R>(&self, page: usize, look: impl FnOnce(&VmaRef) -> R) -> Result<R> {
-        let guard = self.mm().mmap_read_lock();
-        guard.vma_lookup(self.addr(page)).map(look).ok_or(ENOMEM)
+        self.with_mm(|mm| {
+            let guard = mm.mmap_read_lock();
+            guard.vma_lookup(self.addr(page)).map(look).ok_or(ENOMEM)
+        })
     }
 }

@@ -2,7 +2,8 @@
 
 //! The numbers of advice, as userspace passes them.
 //!
-//! C header: [`include/uapi/asm-generic/mman-common.h`](srctree/include/uapi/asm-generic/mman-common.h)
+//! C header:
+//! [`include/uapi/asm-generic/mman-common.h`](srctree/include/uapi/asm-generic/mman-common.h)
 
 pub use super::bindings::{
     MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK,

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/mmap_lock.h`](srctree/include/linux/mmap_lock.h)
 
-use super::bindings;
+use crate::mm::additions::bindings;
 use crate::{
     error::{code::EINTR, Error, Result},
     mm::{Mm, MmWithUser, MmapReadGuard, PageRange, VmaMmapLocked, VmaMmapRead, VmaMmapWrite},
@@ -52,8 +52,8 @@ impl MmapReadGuard<'_> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM` when a part is not mapped, or there is no memory; `EINVAL` when the mapping does not
-    /// allow it; `EFAULT` when a page cannot be had; `EHWPOISON` when it has failed; `EINTR`.
+    /// `ENOMEM` when a part is not mapped, or there is no memory; `EINVAL` when the mapping does
+    /// not allow it; `EFAULT` when a page cannot be had; `EHWPOISON` when it has failed; `EINTR`.
     ///
     /// C: `faultin_page_range()`.
     #[inline]
@@ -79,6 +79,20 @@ impl MmapReadGuard<'_> {
 /// # Invariants
 ///
 /// This guard owns the mmap write lock.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::mm::{LockMode, MmWithUser, MmapWrite};
+/// use kernel::prelude::*;
+///
+/// /// Makes the first mapping that ends above `addr` one that may hold guard regions.
+/// fn announce_guards(mm: &MmWithUser, addr: usize) -> Result {
+///     let mut guard = mm.mmap_write_lock_killable()?;
+///     let vma = MmapWrite::find_vma(&mut guard, addr).ok_or(ENOMEM)?;
+///     vma.start_write().set_maybe_guard().map(drop)
+/// }
+/// ```
 #[must_use = "the lock is released as soon as the guard is dropped"]
 pub struct MmapWriteGuard<'a> {
     mm: &'a MmWithUser,
@@ -87,7 +101,8 @@ pub struct MmapWriteGuard<'a> {
 }
 
 impl<'a> MmapWriteGuard<'a> {
-    /// Keeps the lock for reading only, and releases the VMA write locks. No writer comes in between.
+    /// Keeps the lock for reading only, and releases the VMA write locks. No writer comes in
+    /// between.
     ///
     /// C: `mmap_write_downgrade()`.
     #[inline]

@@ -2,102 +2,55 @@
 
 //! Walks over the page tables of a VMA.
 //!
-//! [`walk`] goes down to the tables of the lowest level and hands each to a [`Visitor`]: as a
+//! [`walk`] descends to the tables of the lowest level and hands each to a [`Visitor`]: as a
 //! [`Table`], which the visitor locks to get at its [`Entries`], or as the huge page that stands in
-//! its place. It is generic over the visitor, which is compiled into the loop. What may be done with
-//! an entry depends on what is in it and on the locks held for the VMA, so that both are types.
+//! its place. It is generic over the visitor, which is compiled into the loop. What may be done
+//! with an entry depends on what is in it and on the state of the VMA, so that both are types.
+//!
+//! A locked table is borrowed exclusively: this reference to it cannot be locked twice, and the VMA
+//! cannot be reached through it. Another reference to the VMA can be: as with
+//! [`SpinLock`](crate::sync::SpinLock), code that holds the lock must neither sleep nor take it
+//! again.
 //!
 //! C headers: [`include/linux/pgtable.h`](srctree/include/linux/pgtable.h),
 //! [`include/linux/swapops.h`](srctree/include/linux/swapops.h), `mm/internal.h`
 
-use super::bindings;
+use crate::mm::additions::bindings;
 use crate::{
     error::{
-        code::{EAGAIN, EINVAL, ENOMEM},
-        to_result, Result,
+        code::{EINVAL, ENOMEM},
+        Result,
     },
-    mm::{tlb::VmaGather, virt::VmaRef, PageRange, VmFlags, VmaMaybeGuard},
+    mm::{virt::VmaRef, PageRange, VmFlags},
 };
 use core::{ops::ControlFlow, ptr::NonNull};
 
 mod entry;
-mod guards;
+mod folio_entries;
 mod huge;
+mod table;
 
-pub use entry::{
-    Entries, Entry, GuardRun, PoisonedEntry, PresentEntry, Run, SwappedEntry, VacantRun,
-};
-pub(in crate::mm) use guards::FindGuard;
-pub use guards::GuardRemoval;
+pub(super) use entry::Places;
+pub use entry::{Entries, Entry, PoisonedEntry, PresentEntry, SwappedEntry};
+pub use folio_entries::{FolioEntries, MappedFolio, WholeFolio};
 pub use huge::HugePage;
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 pub use huge::LockedHugePage;
+pub(super) use table::private;
+pub use table::{table_span, MissingTable, Step, Table, Walkable};
 
-/// A state of a VMA in which its page tables can be walked over.
-///
-/// The trait is for the types of this crate only.
-pub trait Walkable: private::Sealed {
-    /// Whether tables that are missing are allocated on the way down; otherwise the walk passes
-    /// over the hole.
-    const ALLOCATE: bool;
-
-    /// The VMA under any of its locks.
-    fn vma(&self) -> &VmaRef;
-}
-
-impl Walkable for VmaRef {
-    const ALLOCATE: bool = false;
-
-    #[inline]
-    fn vma(&self) -> &VmaRef {
-        self
-    }
-}
-
-impl Walkable for VmaGather<'_> {
-    const ALLOCATE: bool = false;
-
-    #[inline]
-    fn vma(&self) -> &VmaRef {
-        self
-    }
-}
-
-impl Walkable for VmaMaybeGuard<'_> {
-    const ALLOCATE: bool = true;
-
-    #[inline]
-    fn vma(&self) -> &VmaRef {
-        self
-    }
-}
-
-mod private {
-    pub trait Sealed {}
-    impl Sealed for super::VmaRef {}
-    impl Sealed for super::VmaGather<'_> {}
-    impl Sealed for super::VmaMaybeGuard<'_> {}
-}
-
-/// What a [`walk`] does next.
-pub enum Step {
-    /// Go on behind what was visited.
-    Next,
-    /// Look at the same place again, as it has changed.
-    Again,
-    /// End the walk.
-    Stop,
-}
-
-/// What is to be done with what a [`walk`] finds in a VMA of state `V`.
+/// Callbacks for [`walk`] over a VMA in state `V`.
 pub trait Visitor<V: Walkable> {
-    /// Called for a huge page in the place of a page table: one that a PMD maps, or that is being
-    /// moved.
+    /// Called for a huge page in the place of a page table: one that a PMD maps, or that is under
+    /// migration. Passes over it unless this is overridden.
     ///
     /// # Errors
     ///
     /// Any error ends the walk.
-    fn huge(&mut self, page: &HugePage<'_, V>) -> Result<Step>;
+    #[inline]
+    fn huge(&mut self, _: &mut HugePage<'_, V>) -> Result<Step> {
+        Ok(Step::Next)
+    }
 
     /// Called for the part of a huge page that a PUD maps. It is split unless this returns a step.
     #[inline]
@@ -120,45 +73,80 @@ pub trait Visitor<V: Walkable> {
     /// # Errors
     ///
     /// Any error ends the walk.
-    fn table(&mut self, table: &Table<'_, V>) -> Result<Step>;
+    fn table(&mut self, table: &mut Table<'_, V>) -> Result<Step>;
 }
 
-/// Walks over the page tables of `vma` in the part of `range` that lies within it.
+/// Walks over the page tables of `vma` in the part of `range` that lies within its
+/// [bounds](Walkable::bounds).
 ///
-/// Returns whether the visitor ended the walk.
+/// Returns whether the visitor ended the walk. The visitor borrows nothing, so that it has no
+/// reference to the VMA or to a guard of its lock.
+///
+/// While [`Entries`] or a [`LockedHugePage`] are there, nothing may sleep or lock a page table. On
+/// SMP kernels that is a deadlock or a `BUG()`; on others, where spinlocks are none, it is
+/// undefined behaviour.
 ///
 /// # Errors
 ///
 /// `EINVAL` when the VMA is one of hugetlb, whose page tables follow other rules; `ENOMEM` when a
-/// table was to be allocated and could not; and those of the visitor.
+/// table could not be allocated; and errors of the visitor.
 ///
-/// C: `walk_page_range_vma()`.
+/// # Examples
+///
+/// ```
+/// use kernel::mm::{
+///     page_table::{walk, Step, Table, Visitor},
+///     virt::VmaRef,
+///     PageRange,
+/// };
+/// use kernel::prelude::*;
+///
+/// /// Counts page tables.
+/// struct CountTables(usize);
+///
+/// impl Visitor<VmaRef> for CountTables {
+///     fn table(&mut self, _: &mut Table<'_, VmaRef>) -> Result<Step> {
+///         self.0 += 1;
+///         Ok(Step::Next)
+///     }
+/// }
+///
+/// fn count_tables(vma: &VmaRef, range: PageRange) -> Result<usize> {
+///     let mut count = CountTables(0);
+///     let _ = walk(vma, range, &mut count)?;
+///     Ok(count.0)
+/// }
+/// ```
+#[doc(alias = "walk_page_range_vma")]
 #[inline]
 pub fn walk<V, T>(vma: &V, range: PageRange, visitor: &mut T) -> Result<ControlFlow<()>>
 where
     V: Walkable,
-    T: Visitor<V>,
+    T: Visitor<V> + 'static,
 {
-    let bounds = vma.vma();
-    if bounds.vm_flags().intersects(VmFlags::HUGETLB) {
+    vma.vma().assert_locked();
+    if vma.vma().vm_flags().intersects(VmFlags::HUGETLB) {
         return Err(EINVAL);
     }
+    let bounds = vma.bounds();
     let Some(range) = range.clamp(bounds.start(), bounds.end()) else {
         return Ok(ControlFlow::Continue(()));
     };
     let mut addr = range.start();
     while addr < range.end() {
-        let (found, next) = descend::<V>(bounds, addr, range.end())?;
-        // INVARIANT: Both are multiples of the page size, and `descend` goes forward.
-        let part = PageRange::new(addr, next);
+        let (found, next) = descend::<V>(vma.vma(), addr, range.end())?;
+        // SAFETY:
+        // - `addr` and `next` are in the range, or at its end; entries cover whole pages.
+        // - `descend` goes forward.
+        let part = unsafe { PageRange::new_unchecked(addr, next) };
         // INVARIANT: `descend` found the entry for `part` in the page tables of `vma`.
         let step = match found {
             Found::Hole => Step::Next,
             Found::HugePud(pud) => match visitor.huge_pud(part) {
                 Some(step) => step,
-                None => split_huge_pud(bounds, pud, addr),
+                None => split_huge_pud(vma.vma(), pud, addr),
             },
-            Found::HugePmd(pmd) => visitor.huge(&HugePage::new(Table {
+            Found::HugePmd(pmd) => visitor.huge(&mut HugePage::new(Table {
                 vma,
                 pmd,
                 range: part,
@@ -168,7 +156,7 @@ where
                 pmd,
                 range: part,
             }))?,
-            Found::Table(pmd) => visitor.table(&Table {
+            Found::Table(pmd) => visitor.table(&mut Table {
                 vma,
                 pmd,
                 range: part,
@@ -197,7 +185,8 @@ enum Found {
     Table(*mut bindings::pmd_t),
 }
 
-/// Splits the huge page that the PUD for `addr` maps. The PUD maps nothing then, and is looked at again.
+/// Splits the huge page that the PUD for `addr` maps. The PUD maps nothing then, and is looked at
+/// again.
 #[inline]
 fn split_huge_pud(vma: &VmaRef, pud: *mut bindings::pud_t, addr: usize) -> Step {
     // SAFETY: `pud` is the entry for `addr` in the page tables of the VMA, of which a lock is held.
@@ -210,8 +199,8 @@ fn split_huge_pud(vma: &VmaRef, pud: *mut bindings::pud_t, addr: usize) -> Step 
     }
 }
 
-/// Goes down from the top for `addr`, an address in `vma`, which is not one of hugetlb. Returns what is
-/// there, and where in `addr..end` it ends.
+/// Descends from the top for `addr`, an address in `vma`, which is not one of hugetlb. Returns what
+/// is there, and where in `addr..end` it ends.
 #[inline]
 fn descend<V: Walkable>(vma: &VmaRef, addr: usize, end: usize) -> Result<(Found, usize)> {
     let mm = vma.mm().as_raw();
@@ -225,14 +214,14 @@ fn descend<V: Walkable>(vma: &VmaRef, addr: usize, end: usize) -> Result<(Found,
             unsafe { bindings::$addr_end(addr, $end) }
         };
     }
-    // Goes from an entry, which ends at `$end`, to the entry for `addr` in the table that it refers
-    // to.
+    // Descends from an entry, which ends at `$end`, to the entry for `addr` in the table that it
+    // refers to.
     macro_rules! lower {
         ($upper:expr, $end:expr, $is_none:expr, $alloc:ident, $offset:ident) => {
             if V::ALLOCATE {
                 // SAFETY: The entry is the one for `addr` in the page tables of `mm`. A lock of the
-                // VMA is held, which keeps all tables but those of the lowest level. What comes
-                // of an entry that maps memory by now is not used.
+                // VMA is held, which keeps all tables but those of the lowest level. If the
+                // entry has become huge, the result is discarded.
                 NonNull::new(unsafe { bindings::$alloc(mm, $upper, addr) })
                     .ok_or(ENOMEM)?
                     .as_ptr()
@@ -286,13 +275,13 @@ fn descend<V: Walkable>(vma: &VmaRef, addr: usize, end: usize) -> Result<(Found,
     Ok((found, end))
 }
 
-/// Passes over the empty entries behind `pmd`, of which the first begins at `addr`. Returns where the row ends,
-/// at `end` at the latest.
+/// Passes over the empty entries behind `pmd`, of which the first begins at `addr`. Returns where
+/// the row ends, at `end` at the latest.
 ///
 /// # Safety
 ///
-/// `pmd` must be an entry in a page table of an address space of which a lock is held, and the entries
-/// up to `end` must be in the same table.
+/// `pmd` must be an entry in a page table of an address space of which a lock is held, and the
+/// entries up to `end` must be in the same table.
 #[inline]
 unsafe fn skip(mut pmd: *mut bindings::pmd_t, mut addr: usize, end: usize) -> usize {
     while addr < end {
@@ -306,100 +295,4 @@ unsafe fn skip(mut pmd: *mut bindings::pmd_t, mut addr: usize, end: usize) -> us
         addr = unsafe { bindings::pmd_addr_end(addr, end) };
     }
     addr
-}
-
-/// The address space that a page table of the lowest level is for, in bytes: a power of two.
-///
-/// C: `PMD_SIZE`.
-#[inline]
-pub fn table_span() -> usize {
-    // SAFETY: There are no requirements.
-    unsafe { bindings::pmd_size() }
-}
-
-/// A page table of the lowest level, as far as it lies in the range of the walk.
-///
-/// # Invariants
-///
-/// `pmd` is the entry for `range` in the page tables of `vma`. Whether it still refers to a table is
-/// known under the lock only.
-pub struct Table<'a, V> {
-    vma: &'a V,
-    pmd: *mut bindings::pmd_t,
-    range: PageRange,
-}
-
-impl<'a, V: Walkable> Table<'a, V> {
-    /// The addresses that the entries are for.
-    #[inline]
-    pub fn range(&self) -> PageRange {
-        self.range
-    }
-
-    /// The VMA, in the state in which it is walked over.
-    #[inline]
-    pub fn vma(&self) -> &'a V {
-        self.vma
-    }
-}
-
-/// The place of a table that is missing.
-///
-/// # Invariants
-///
-/// Those of [`Table`]: when it was looked at, without a lock, the entry `pmd` was empty.
-pub struct MissingTable<'a, V>(Table<'a, V>);
-
-impl<'a, V: Walkable> MissingTable<'a, V> {
-    /// The addresses that the entries would be for.
-    #[inline]
-    pub fn range(&self) -> PageRange {
-        self.0.range
-    }
-
-    /// The VMA, in the state in which it is walked over.
-    #[inline]
-    pub fn vma(&self) -> &'a V {
-        self.0.vma
-    }
-
-    /// Allocates the table. It is looked at next, or what a page fault has put there by then.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` when there is no memory.
-    ///
-    /// C: `pte_alloc()`.
-    #[inline]
-    pub fn allocate(&self) -> Result<Step> {
-        // SAFETY: By the type invariants `pmd` is an entry of the VMA, of which a lock is held.
-        match unsafe { bindings::pte_alloc(self.0.vma.vma().mm().as_raw(), self.0.pmd) } {
-            0 => Ok(Step::Again),
-            _ => Err(ENOMEM),
-        }
-    }
-}
-
-impl MissingTable<'_, VmaMaybeGuard<'_>> {
-    /// As [`MissingTable::allocate`], but when all of the table lies in the range of the walk, it
-    /// is full of guard markers from the first moment on.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` when there is no memory.
-    #[inline]
-    pub fn allocate_guards(&self) -> Result<Step> {
-        if self.0.range.size() != table_span() {
-            return self.allocate();
-        }
-        // SAFETY: By the type invariants `pmd` is an entry of the VMA, of which a lock is held, and
-        // which has the flag that announces the markers. All of the table is for the range.
-        match to_result(unsafe {
-            bindings::pte_alloc_guards(self.0.vma.mm().as_raw(), self.0.pmd, self.0.range.start())
-        }) {
-            Ok(()) => Ok(Step::Next),
-            Err(e) if e == EAGAIN => Ok(Step::Again),
-            Err(e) => Err(e),
-        }
-    }
 }

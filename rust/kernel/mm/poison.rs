@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that fails, on request.
+//! Injection of memory failures.
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
-use super::bindings;
+use crate::mm::additions::bindings;
 use crate::{
     c_str,
-    error::{code::EFAULT, to_result, Error, Result},
+    cred::Capability,
+    error::{
+        code::{EFAULT, EPERM},
+        to_result, Error, Result,
+    },
     ffi::c_int,
     str::CStr,
     task::Task,
@@ -30,7 +34,8 @@ impl UserPage {
     ///
     /// # Errors
     ///
-    /// `EFAULT` when nothing is mapped there, `EHWPOISON` when the page has failed already, `EINTR`.
+    /// `EFAULT` when nothing is mapped there, `EHWPOISON` when the page has failed already,
+    /// `EINTR`.
     ///
     /// C: `get_user_pages_fast()`.
     #[inline]
@@ -58,14 +63,18 @@ impl UserPage {
         unsafe { bindings::page_size(self.page) }
     }
 
-    /// Handles the page as if the hardware had reported that it failed for good: whoever uses it is
+    /// Handles the page as if the hardware had reported that it failed for good: all its users are
     /// killed.
     ///
     /// # Errors
     ///
-    /// Those of the C function `memory_failure()`. That it has nothing to do is no error.
+    /// `EPERM` without `CAP_SYS_ADMIN`; and errors of the C function `memory_failure()`. It is no
+    /// error when there is nothing to do.
     #[inline]
     pub fn fail(self) -> Result {
+        if !Capability::SysAdmin.is_held() {
+            return Err(EPERM);
+        }
         let pfn = self.report(c_str!(
             "\x016Injecting memory failure for pfn %#lx at process virtual address %#lx\n"
         ));
@@ -86,9 +95,12 @@ impl UserPage {
     ///
     /// # Errors
     ///
-    /// Those of the C function `soft_offline_page()`.
+    /// `EPERM` without `CAP_SYS_ADMIN`; and errors of the C function `soft_offline_page()`.
     #[inline]
     pub fn soft_offline(self) -> Result {
+        if !Capability::SysAdmin.is_held() {
+            return Err(EPERM);
+        }
         let pfn = self.report(c_str!(
             "\x016Soft offlining pfn %#lx at process virtual address %#lx\n"
         ));

@@ -12,6 +12,18 @@ use crate::{
 /// # Invariants
 ///
 /// `start` and `end` are multiples of the page size, and `start < end`.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{error::code::EINVAL, mm::PageRange, page::PAGE_SIZE};
+///
+/// let range = PageRange::from_user(PAGE_SIZE, 1)?.ok_or(EINVAL)?;
+/// assert_eq!(range.start(), PAGE_SIZE);
+/// assert_eq!(range.end(), 2 * PAGE_SIZE);
+/// assert!(PageRange::from_user(1, PAGE_SIZE).is_err());
+/// # Ok::<(), kernel::error::Error>(())
+/// ```
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct PageRange {
     start: usize,
@@ -48,12 +60,15 @@ impl PageRange {
         }
     }
 
-    /// Makes a range of an address and the address behind its end, in bytes, both at the start of a
-    /// page.
+    /// Makes a range of its bounds, in bytes, without a check.
+    ///
+    /// # Safety
+    ///
+    /// - `start` and `end` must be multiples of the page size.
+    /// - `start` must be less than `end`.
     #[inline]
-    pub(super) fn new(start: usize, end: usize) -> Self {
-        debug_assert!(start < end && (start | end) & !PAGE_MASK == 0);
-        // INVARIANT: The caller knows it.
+    pub(super) unsafe fn new_unchecked(start: usize, end: usize) -> Self {
+        // INVARIANT: The caller promises it.
         Self { start, end }
     }
 

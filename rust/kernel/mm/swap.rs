@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory in swap.
+//! Pages in swap.
 //!
 //! C headers: [`include/linux/swapops.h`](srctree/include/linux/swapops.h), `mm/swap.h`
 
-use super::bindings;
+use crate::mm::additions::bindings;
 #[cfg(CONFIG_SWAP)]
 use crate::{
     mm::{file::VmaFile, virt::VmaRef, PageRange},
@@ -31,21 +31,18 @@ pub struct SwapReader {
 }
 
 #[cfg(CONFIG_SWAP)]
-impl Default for SwapReader {
-    /// Makes a reader that has read nothing.
-    #[inline]
-    fn default() -> Self {
-        // INVARIANT: There are no reads.
-        Self {
-            plug: core::ptr::null_mut(),
-        }
-    }
-}
-
-#[cfg(CONFIG_SWAP)]
 impl SwapReader {
-    /// Begins to read the page at `entry`, to be mapped at `addr` in `vma`; may sleep. That there
-    /// is no such page any more, or no memory for it, is no error.
+    /// Hands a reader to `work`, and submits the reads afterwards.
+    #[inline]
+    pub fn scope<R>(work: impl FnOnce(&mut Self) -> R) -> R {
+        // INVARIANT: There are no reads.
+        work(&mut Self {
+            plug: core::ptr::null_mut(),
+        })
+    }
+
+    /// Begins to read the page at `entry`, to be mapped at `addr` in `vma`; may sleep. It is no
+    /// error when there is no such page any more, or no memory for it.
     ///
     /// C: `read_swap_cache_async()`.
     #[inline]
@@ -126,7 +123,8 @@ fn shmem_swap_entry(item: *mut crate::ffi::c_void) -> Option<SwapEntry> {
     }
     // SAFETY: The item is a value.
     let val = unsafe { bindings::radix_to_swp_entry(item) };
-    // SAFETY: Looks at the value only. What is none of swap stands for a page that could not be read.
+    // SAFETY: Looks at the value only. What is none of swap stands for a page that could not be
+    // read.
     let is_swap = unsafe { bindings::non_swap_entry(val) } == 0;
     // INVARIANT: It was checked.
     is_swap.then_some(SwapEntry(bindings::swp_entry_t { val }))

@@ -6,7 +6,7 @@
 
 use super::bindings;
 use crate::{fmt, mm::virt::vm_flags_t};
-use core::ops::{BitAnd, BitOr, BitXor, Not, Sub};
+use core::ops::{BitAnd, BitOr, Not, Sub};
 
 /// The flags of a VMA: a typed `vm_flags_t`.
 ///
@@ -16,6 +16,17 @@ use core::ops::{BitAnd, BitOr, BitXor, Not, Sub};
 ///
 /// [`contains`]: VmFlags::contains
 /// [`intersects`]: VmFlags::intersects
+///
+/// # Examples
+///
+/// ```
+/// use kernel::mm::VmFlags;
+///
+/// let flags = VmFlags::READ | VmFlags::MAYBE_GUARD;
+/// assert!(flags.intersects(VmFlags::MAYBE_GUARD));
+/// assert!(!flags.intersects(VmFlags::WRITE));
+/// assert_eq!((flags - VmFlags::READ).bits(), 0x800);
+/// ```
 #[derive(Copy, Clone, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct VmFlags(vm_flags_t);
@@ -38,7 +49,7 @@ const fn bit_if(present: bool, n: u32) -> vm_flags_t {
     }
 }
 
-/// Defines the constants, the names of those of one bit, and the checks against C.
+/// Defines the constants, the names of single flags, and the checks against C.
 macro_rules! vm_flags {
     (
         bits { $($(#[doc = $bit_doc:literal])+ $bit:ident = $bit_value:expr;)+ }
@@ -229,23 +240,13 @@ vm_flags! {
             .union(Self::STACK_EARLY);
         /// Mappings with a gap before them.
         STARTGAP_FLAGS = Self::GROWSDOWN.union(Self::SHADOW_STACK);
-        /// Flags that tell what page tables may hold, or what was written by them: ignored when VMAs are compared for a merge,
-        /// kept in what is merged.
+        /// Flags that tell what page tables may hold, or what was written by them: ignored when
+        /// VMAs are compared for a merge, kept in what is merged.
         STICKY = Self::MAYBE_GUARD.union(Self::SOFTDIRTY);
     }
 }
 
 impl VmFlags {
-    /// What advice may change: how the memory is to be handled, not what it is or who may use it.
-    pub const ADVISABLE: Self = Self::SEQ_READ
-        .union(Self::RAND_READ)
-        .union(Self::DONTCOPY)
-        .union(Self::WIPEONFORK)
-        .union(Self::DONTDUMP)
-        .union(Self::MERGEABLE)
-        .union(Self::HUGEPAGE)
-        .union(Self::NOHUGEPAGE);
-
     /// No flag.
     #[inline]
     pub const fn empty() -> Self {
@@ -330,15 +331,6 @@ impl BitAnd for VmFlags {
     #[inline]
     fn bitand(self, other: Self) -> Self {
         self.intersection(other)
-    }
-}
-
-impl BitXor for VmFlags {
-    type Output = Self;
-
-    #[inline]
-    fn bitxor(self, other: Self) -> Self {
-        Self(self.0 ^ other.0)
     }
 }
 

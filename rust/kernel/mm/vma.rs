@@ -8,12 +8,14 @@
 //! | type | locks | allows |
 //! |---|---|---|
 //! | [`VmaRef`] | mmap or VMA lock, read or write | to read bounds and flags, to walk page tables, to remove guard markers |
-//! | [`VmaMaybeGuard`] | the same; the flag is set | to install guard markers, too |
 //! | [`VmaMmapLocked`] | mmap lock, read or write | to look at the name |
 //! | [`VmaMmapRead`] | mmap lock, read | to release the lock for a while, too |
 //! | [`VmaMmapWrite`] | mmap lock, write | to take the VMA write lock, to split and merge, too |
-//! | [`VmaWrite`] | mmap lock, write; VMA lock, write | to change the VMA, such as to set the flag, too |
-//! | [`VmaGather`](super::tlb::VmaGather) | as `VmaRef`; changes are collected | to change entries so that the TLBs must be flushed, too |
+//! | [`VmaWrite`] | mmap lock, write; VMA lock, write | to change the VMA, too |
+//! | [`FlagChange`] | mmap lock, write | to change flags after the checks of each, too |
+//! | [`VmaGather`](super::tlb::VmaGather) | as `VmaRef` | to change entries so that the TLBs must be flushed, too |
+//! | [`AnonGather`](super::tlb::AnonGather) | as `VmaRef`; secondary MMUs know of the range | to discard anonymous memory, too |
+//! | [`VmaMaybeGuard`](super::guard::VmaMaybeGuard) | as `VmaRef`; the flag is set | to install guard markers, too |
 //!
 //! The first is in `kernel::mm::virt`. Each type dereferences to one above it. Lock order: mmap
 //! lock, VMA lock, then the locks of page tables.
@@ -21,22 +23,26 @@
 //! C headers: [`include/linux/mmap_lock.h`](srctree/include/linux/mmap_lock.h),
 //! [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
-use super::bindings;
+use crate::mm::additions::bindings;
 use crate::{
-    error::{code::EINVAL, Result},
-    mm::{
-        fatal_signal_pending, file::VmaFile, virt::VmaRef, MmWithUser, MmapReadGuard, PageRange,
-        VmFlags,
+    current,
+    error::{
+        code::{EACCES, EINTR, EINVAL},
+        Result,
     },
+    mm::{file::VmaFile, virt::VmaRef, MmWithUser, MmapReadGuard, PageRange, VmFlags},
     page::PAGE_SHIFT,
+    types::ARef,
 };
 use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
 
 #[cfg(CONFIG_ANON_VMA_NAME)]
 use crate::mm::AnonVmaName;
 
+mod flag_change;
 mod write;
 
+pub use flag_change::FlagChange;
 pub use write::{VmaMmapWrite, VmaWrite};
 
 // Methods you can call when holding the mmap or vma read lock (or stronger).
@@ -75,14 +81,8 @@ impl VmaRef {
             .intersects(VmFlags::SPECIAL.union(VmFlags::HUGETLB))
     }
 
-    /// Returns whether the VMA may hold guard regions. Without the flag there are none for certain.
-    #[inline]
-    pub fn has_maybe_guard(&self) -> bool {
-        self.vm_flags().intersects(VmFlags::MAYBE_GUARD)
-    }
-
-    /// Returns whether a thread that works for long under a lock of the VMA should release it soon: a
-    /// writer waits for the VMA lock, anybody for the mmap lock, or a fatal signal is pending.
+    /// Returns whether a thread that works for long under a lock of the VMA should release it soon:
+    /// a writer waits for the VMA lock, anybody for the mmap lock, or a fatal signal is pending.
     ///
     /// It does not know which of the two locks is held. So a thread that has only the VMA lock may
     /// release it where the mmap lock is busy, and take it again.
@@ -92,19 +92,7 @@ impl VmaRef {
     pub fn should_unlock(&self) -> bool {
         // SAFETY: By the type invariants the VMA is valid, and so is its address space.
         let is_contended = unsafe { bindings::vma_lock_is_contended(self.as_ptr()) };
-        is_contended || fatal_signal_pending()
-    }
-
-    /// Returns the VMA as one to install guard markers in, if it is one already: if nothing in it
-    /// must change before.
-    #[inline]
-    pub fn maybe_guard(&self) -> Option<VmaMaybeGuard<'_>> {
-        let ready = self.has_maybe_guard()
-            && self.is_ordinary()
-            && (self.has_anon_vma() || !self.is_anonymous());
-        // SAFETY: It was just seen, and a lock of the VMA is held, under which only a VMA that is
-        // new becomes special, and which keeps the anon_vma.
-        ready.then(|| unsafe { VmaMaybeGuard::new(self) })
+        is_contended || current!().fatal_signal_pending()
     }
 
     /// Returns the file that is mapped, if there is one.
@@ -128,7 +116,7 @@ impl VmaRef {
 
     /// Returns the offset in its file of the page that is mapped at `addr`, in bytes.
     #[inline]
-    pub fn byte_offset(&self, addr: usize) -> i64 {
+    pub(super) fn byte_offset(&self, addr: usize) -> i64 {
         // CAST: The offset of a page in a file fits, in bytes, or was refused when it was mapped.
         (self.page_offset(addr) as i64) << PAGE_SHIFT
     }
@@ -142,22 +130,16 @@ impl VmaRef {
         unsafe { bindings::vma_is_anon_shmem(self.as_ptr()) }
     }
 
-    /// Returns the name of the VMA, or null. Warns when neither the mmap lock nor the VMA lock is held.
+    /// Returns the name of the VMA, or null.
     ///
     /// C: `anon_vma_name()` of `mm/madvise.c`.
     #[cfg(CONFIG_ANON_VMA_NAME)]
     #[inline]
     pub fn anon_vma_name(&self) -> *mut bindings::anon_vma_name {
-        let vma = self.as_ptr();
-        // SAFETY: By the type invariants the VMA is valid, and so is its address space.
-        let mmap_lock = unsafe { &raw mut (*(*vma).vm_mm).__bindgen_anon_1.mmap_lock };
-        // SAFETY: As above.
-        if unsafe { bindings::rwsem_is_locked(mmap_lock) } == 0 {
-            // SAFETY: As above.
-            unsafe { bindings::vma_assert_locked(vma) };
-        }
-        // SAFETY: As above.
-        unsafe { (*vma).anon_name }
+        self.assert_locked();
+        // SAFETY: By the type invariants the VMA is valid and a lock of it is held, under which its
+        // name stays.
+        unsafe { (*self.as_ptr()).anon_name }
     }
 
     /// Returns the size of its huge pages, in bytes, when it is a VMA of hugetlb.
@@ -184,10 +166,28 @@ impl VmaRef {
     /// `EINVAL` when it does not.
     #[inline]
     pub(super) fn check_range(&self, range: PageRange) -> Result {
-        match self.start() <= range.start() && range.end() <= self.end() {
-            true => Ok(()),
-            false => Err(EINVAL),
+        if range.start() < self.start() || self.end() < range.end() {
+            return Err(EINVAL);
         }
+        Ok(())
+    }
+
+    /// All addresses of the VMA.
+    #[inline]
+    pub(super) fn range(&self) -> PageRange {
+        // SAFETY:
+        // - The bounds of a VMA are multiples of the page size.
+        // - No VMA is empty.
+        unsafe { PageRange::new_unchecked(self.start(), self.end()) }
+    }
+
+    /// Warns when neither the mmap lock nor the lock of the VMA is held.
+    ///
+    /// C: `mmap_assert_locked()`, `vma_assert_locked()`.
+    #[inline]
+    pub(super) fn assert_locked(&self) {
+        // SAFETY: By the type invariants the VMA is valid, and so is its address space.
+        unsafe { bindings::vma_assert_any_locked(self.as_ptr()) };
     }
 
     /// Returns whether userfaultfd watches the VMA.
@@ -209,44 +209,6 @@ impl VmaRef {
     }
 }
 
-/// A VMA that says that it may hold guard regions, under any of its locks.
-///
-/// [`VmFlags::MAYBE_GUARD`] is set and cleared under the mmap write lock and the VMA write lock
-/// together. So the flag stays while this is borrowed, even from a read lock, and whoever comes to clear
-/// it waits, and then sees each marker that was installed. The locks of page tables keep apart who
-/// installs, who faults pages in, and who frees a table: khugepaged, which frees tables without a
-/// lock that would wait for this one, looks at the flag under them.
-///
-/// # Invariants
-///
-/// A lock of the VMA is held during `'g`. It is ordinary memory, [`VmFlags::MAYBE_GUARD`] is set, and it
-/// has an anon_vma if it is anonymous.
-pub struct VmaMaybeGuard<'g> {
-    vma: &'g VmaRef,
-}
-
-impl<'g> VmaMaybeGuard<'g> {
-    /// Makes the state of a VMA that is in it.
-    ///
-    /// # Safety
-    ///
-    /// The VMA must be as the type invariants say.
-    #[inline]
-    unsafe fn new(vma: &'g VmaRef) -> Self {
-        // INVARIANT: The caller promises it; the lock is held while the VMA is borrowed.
-        Self { vma }
-    }
-}
-
-impl Deref for VmaMaybeGuard<'_> {
-    type Target = VmaRef;
-
-    #[inline]
-    fn deref(&self) -> &VmaRef {
-        self.vma
-    }
-}
-
 /// A VMA under the mmap lock, held for reading or writing.
 ///
 /// # Invariants
@@ -260,13 +222,19 @@ pub struct VmaMmapLocked {
 
 #[cfg(CONFIG_ANON_VMA_NAME)]
 impl VmaMmapLocked {
+    /// Returns whether the VMA can have a name: its memory is anonymous, shared or not.
+    #[inline]
+    pub fn can_have_name(&self) -> bool {
+        self.file().is_none() || self.is_anon_shmem()
+    }
+
     /// Returns whether the name of the VMA is `name`.
     ///
     /// C: `anon_vma_name_eq()`.
     #[inline]
     pub fn has_name(&self, name: Option<&AnonVmaName>) -> bool {
-        // SAFETY: By the type invariants the VMA is valid and the mmap lock is held, under which its
-        // name does not go away.
+        // SAFETY: By the type invariants the VMA is valid and the mmap lock is held, under which
+        // its name does not go away.
         unsafe { bindings::anon_vma_name_eq((*self.as_ptr()).anon_name, AnonVmaName::as_raw(name)) }
     }
 }
@@ -282,8 +250,8 @@ impl Deref for VmaMmapLocked {
 
 /// A VMA under the mmap read lock, and the right to release that lock.
 ///
-/// What releases the lock consumes this, as the VMA may be gone afterwards. The lock is taken again
-/// before anyone else sees the guard.
+/// Methods that release the lock consume this, as the VMA may be gone afterwards. They take the
+/// lock again before anyone else sees the guard.
 ///
 /// # Invariants
 ///
@@ -310,45 +278,75 @@ impl<'g> VmaMmapRead<'g> {
         }
     }
 
-    /// Releases the lock while `work` runs.
+    /// Tells the file system that `range` will be needed soon. Releases the lock meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the range does not lie in the VMA, or there is no file; and errors of the file
+    /// system.
+    ///
+    /// C: `vfs_fadvise()` with `POSIX_FADV_WILLNEED`.
     #[inline]
-    pub fn unlocked<R>(self, work: impl FnOnce() -> R) -> R {
+    pub fn will_need(self, range: PageRange) -> Result {
+        self.check_range(range)?;
+        let file = ARef::from(self.file().ok_or(EINVAL)?);
+        let offset = self.byte_offset(range.start());
         let mm = self.mm().as_raw();
         // SAFETY: By the type invariants the lock is held.
         unsafe { bindings::mmap_read_unlock(mm) };
-        let result = work();
+        let result = file.will_need(offset, range.size());
         // SAFETY: The caller keeps the address space, which the guard borrows.
         unsafe { bindings::mmap_read_lock(mm) };
         result
     }
 
-    /// Tells userfaultfd that the content of `range` is about to be removed from the file, and
-    /// releases the lock while `work` runs.
+    /// Frees the storage of `range` in the file, which reads as zero afterwards, and tells
+    /// userfaultfd before. Releases the lock meanwhile.
     ///
     /// # Errors
     ///
-    /// `EINVAL` when the range does not lie in the VMA, and those of `work`.
+    /// - `EINVAL` when the range does not lie in the VMA, or it maps no file that has pages.
+    /// - `EACCES` when the mapping is private, or the file was not opened for writing.
+    /// - `EINTR` when the current thread exits.
+    /// - Errors of the file system, such as `EOPNOTSUPP`.
     ///
-    /// C: `userfaultfd_remove()`.
+    /// C: `userfaultfd_remove()`, `vfs_fallocate()`.
     #[inline]
-    pub fn unlocked_for_removal<R>(
-        self,
-        range: PageRange,
-        work: impl FnOnce() -> Result<R>,
-    ) -> Result<R> {
+    pub fn punch_hole(self, range: PageRange) -> Result {
+        const WRITABLE: VmFlags = VmFlags::SHARED.union(VmFlags::MAYWRITE);
+
         self.check_range(range)?;
+        let file = self.file().filter(|file| file.has_pages()).ok_or(EINVAL)?;
+        if !self.vm_flags().contains(WRITABLE) {
+            return Err(EACCES);
+        }
+        let file = ARef::from(file);
+        let offset = self.byte_offset(range.start());
         let mm = self.mm().as_raw();
-        // SAFETY: The VMA is valid, and the mmap lock is held for reading.
-        let is_locked =
-            unsafe { bindings::userfaultfd_remove(self.as_ptr(), range.start(), range.end()) };
-        if is_locked {
+        if self.userfaultfd_remove(range)? {
             // SAFETY: The function says that it did not release the lock.
             unsafe { bindings::mmap_read_unlock(mm) };
         }
-        let result = work();
+        let result = file.punch_hole(offset, range.size());
         // SAFETY: The caller keeps the address space, which the guard borrows.
         unsafe { bindings::mmap_read_lock(mm) };
         result
+    }
+
+    /// Tells userfaultfd that the content of `range` is about to be removed. Returns whether the
+    /// lock is still held; if not, the VMA may be gone.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` when the current thread exits, which cannot wait for an answer. The lock is held
+    /// then.
+    #[inline]
+    fn userfaultfd_remove(&self, range: PageRange) -> Result<bool> {
+        if current!().is_exiting() {
+            return Err(EINTR);
+        }
+        // SAFETY: The VMA is valid, and the mmap lock is held for reading.
+        Ok(unsafe { bindings::userfaultfd_remove(self.as_ptr(), range.start(), range.end()) })
     }
 
     /// Tells userfaultfd that the content of `range` is about to be dropped, which may release the
@@ -356,15 +354,14 @@ impl<'g> VmaMmapRead<'g> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` when the range does not lie in the VMA.
+    /// `EINVAL` when the range does not lie in the VMA; `EINTR` when the current thread exits.
     ///
     /// C: `userfaultfd_remove()`, `vma_lookup()`.
     #[inline]
     pub fn announce_removal(self, range: PageRange) -> Result<Announced<'g>> {
         self.check_range(range)?;
         let mm = self.mm().as_raw();
-        // SAFETY: The VMA is valid, and the mmap lock is held for reading.
-        if unsafe { bindings::userfaultfd_remove(self.as_ptr(), range.start(), range.end()) } {
+        if self.userfaultfd_remove(range)? {
             return Ok(Announced::Same(self));
         }
         // SAFETY: The address space has users; the function released the lock.
@@ -377,12 +374,12 @@ impl<'g> VmaMmapRead<'g> {
         Ok(Announced::LockDropped(vma))
     }
 
-    /// Makes huge pages of what is mapped in `range`, which may release the lock.
+    /// Makes huge pages of the memory of `range`, which may release the lock.
     ///
     /// # Errors
     ///
-    /// `EINVAL` when the range does not lie in the VMA, or the VMA cannot have huge pages; `ENOMEM`,
-    /// `EBUSY`, `EAGAIN` when one could not be made.
+    /// `EINVAL` when the range does not lie in the VMA, or the VMA cannot have huge pages;
+    /// `ENOMEM`, `EBUSY`, `EAGAIN` when one could not be made.
     ///
     /// C: `madvise_collapse()`.
     #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]

@@ -4,7 +4,7 @@
 //!
 //! error: E0451
 
-use kernel::mm::{virt::VmaRef, VmaMaybeGuard};
+use kernel::mm::{guard::VmaMaybeGuard, virt::VmaRef};
 
 /// Tries it.
 pub fn attempt(vma: &VmaRef) -> VmaMaybeGuard<'_> {

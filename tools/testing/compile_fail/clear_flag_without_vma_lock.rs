@@ -4,7 +4,7 @@
 //!
 //! error: E0599
 
-use kernel::mm::{page_table::GuardRemoval, VmaMmapWrite};
+use kernel::mm::{guard::GuardRemoval, VmaMmapWrite};
 
 /// Tries it.
 pub fn attempt(vma: VmaMmapWrite<'_>, removal: &GuardRemoval<'_>) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What needs a flush of the TLBs is done only where it is collected.
+//! Accessed bits are cleared only where changes are collected for a flush of the TLBs.
 //!
 //! error: E0599
 
-use kernel::mm::{page_table::PresentEntry, virt::VmaRef};
+use kernel::mm::{page_table::WholeFolio, virt::VmaRef};
 
 /// Tries it.
-pub fn attempt(entry: PresentEntry<'_, VmaRef>) {
-    entry.clear_young();
+pub fn attempt(folio: WholeFolio<'_, VmaRef>) {
+    folio.clear_young();
 }

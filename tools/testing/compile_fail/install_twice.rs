@@ -4,10 +4,10 @@
 //!
 //! error: E0382
 
-use kernel::mm::{page_table::VacantRun, VmaMaybeGuard};
+use kernel::mm::guard::{VacantRun, VmaMaybeGuard};
 
 /// Tries it.
 pub fn attempt<'g>(run: VacantRun<'_, VmaMaybeGuard<'g>>) {
-    run.install_guards();
-    run.install_guards();
+    run.install();
+    run.install();
 }

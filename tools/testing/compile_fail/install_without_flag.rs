@@ -4,9 +4,9 @@
 //!
 //! error: E0599
 
-use kernel::mm::{page_table::VacantRun, VmaMmapLocked};
+use kernel::mm::{guard::VacantRun, VmaMmapLocked};
 
 /// Tries it.
 pub fn attempt(run: VacantRun<'_, VmaMmapLocked>) {
-    run.install_guards();
+    run.install();
 }

@@ -9,6 +9,5 @@ use kernel::prelude::*;
 
 /// Tries it.
 pub fn attempt(vma: VmaMmapRead<'_>, range: PageRange) -> Result<usize> {
-    let flags = vma.vm_flags();
-    vma.modify_flags(range, flags)
+    vma.change_flags(range)?.apply()
 }

@@ -5,7 +5,7 @@
 //! error: E0505
 
 use kernel::mm::{
-    page_table::{Entries, Entry},
+    page_table::{Entries, Entry, MappedFolio},
     virt::VmaRef,
 };
 
@@ -14,9 +14,10 @@ pub fn attempt(mut entries: Entries<'_, VmaRef>) -> bool {
     let Some(Entry::Present(entry)) = entries.next_entry() else {
         return false;
     };
-    let Some(folio) = entry.folio() else {
+    let Some(MappedFolio::Small(whole)) = entry.into_folio() else {
         return false;
     };
+    let folio = whole.folio();
     drop(entries);
     folio.is_large()
 }

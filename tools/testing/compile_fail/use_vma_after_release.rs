@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What releases the lock takes the VMA away.
+//! A method that releases the lock takes the VMA away.
 //!
 //! error: E0382
 
-use kernel::mm::VmaMmapRead;
+use kernel::mm::{PageRange, VmaMmapRead};
 
 /// Tries it.
-pub fn attempt(vma: VmaMmapRead<'_>) -> usize {
-    vma.unlocked(|| {});
+pub fn attempt(vma: VmaMmapRead<'_>, range: PageRange) -> usize {
+    let _ = vma.punch_hole(range);
     vma.start()
 }

@@ -2,17 +2,23 @@
 
 //! Huge pages, where a page table could be.
 
-use super::Table;
+use super::table::Table;
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-use super::{bindings, table_span, Walkable};
+use super::table::{table_span, Walkable};
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-use crate::mm::{folio::Folio, tlb::VmaGather};
+use crate::mm::additions::bindings;
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+use crate::mm::{
+    folio::Folio,
+    tlb::{AnonGather, VmaGather},
+};
 
-/// A huge page in the place of a table, or one that is being moved.
+/// A huge page in the place of a table, or one under migration.
 ///
 /// # Invariants
 ///
-/// Those of [`Table`]: when it was looked at, without a lock, the entry `pmd` was one for a huge page.
+/// The invariants of [`Table`]. When it was looked at, without a lock, the entry `pmd` was one for
+/// a huge page.
 pub struct HugePage<'a, V> {
     table: Table<'a, V>,
 }
@@ -23,10 +29,10 @@ impl<'a, V> HugePage<'a, V> {
         Self { table }
     }
 
-    /// What is there when the huge page has been split meanwhile.
+    /// The table that is there when the huge page has been split meanwhile.
     #[inline]
-    pub fn as_table(&self) -> &Table<'a, V> {
-        &self.table
+    pub fn as_table(&mut self) -> &mut Table<'a, V> {
+        &mut self.table
     }
 }
 
@@ -38,12 +44,13 @@ impl<V: Walkable> HugePage<'_, V> {
         self.table.range.size() == table_span()
     }
 
-    /// Locks it; `None` when it is no huge page any more.
-    ///
-    /// C: `pmd_trans_huge_lock()`.
+    /// Locks it; `None` when it is no huge page any more. Until the lock is dropped nothing may
+    /// sleep.
+    #[doc(alias = "pmd_trans_huge_lock")]
     #[inline]
-    pub fn lock(&self) -> Option<LockedHugePage<'_, V>> {
+    pub fn lock(&mut self) -> Option<LockedHugePage<'_, V>> {
         let Table { vma, pmd, .. } = self.table;
+        vma.change_page_size(table_span());
         // SAFETY: By the type invariants the entry is one of the VMA, of which a lock is held.
         let ptl = unsafe { bindings::pmd_trans_huge_lock(pmd, vma.vma().as_ptr()) };
         // INVARIANT: The call locked the huge page unless it returned null.
@@ -55,22 +62,19 @@ impl<V: Walkable> HugePage<'_, V> {
 }
 
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-impl HugePage<'_, VmaGather<'_>> {
-    /// Marks it as free to be dropped. Returns whether that was possible, as it is for private
-    /// anonymous memory; if not it may have been split.
-    ///
-    /// C: `madvise_free_huge_pmd()`.
+impl HugePage<'_, AnonGather<'_>> {
+    /// Lets reclaim drop it unless it is written to before. Returns whether that was possible; if
+    /// not it may have been split.
+    #[doc(alias = "madvise_free_huge_pmd")]
     #[inline]
-    pub fn free(&self) -> bool {
+    pub fn free_lazily(&mut self) -> bool {
         let Table { vma, pmd, range } = self.table;
-        if !vma.is_anonymous() {
-            return false;
-        }
         let (start, end) = (range.start(), range.end());
-        // SAFETY: By the type invariants the entry is one of the VMA, of which a lock is held; the
-        // call checks under the lock of the entry that it is a huge page. The collection is that of
-        // the VMA, whose huge pages have folios, as it is anonymous.
-        unsafe { bindings::madvise_free_huge_pmd(vma.tlb(), vma.as_ptr(), pmd, start, end) }
+        // SAFETY:
+        // - By the type invariants the entry is one of the VMA, of which a lock is held.
+        // - The call checks under the lock of the entry that it is a huge page.
+        // - The collection is that of the VMA, whose huge pages have folios.
+        unsafe { bindings::madvise_free_huge_pmd(vma.as_raw(), vma.as_ptr(), pmd, start, end) }
     }
 }
 
@@ -78,7 +82,7 @@ impl HugePage<'_, VmaGather<'_>> {
 ///
 /// # Invariants
 ///
-/// The entry is a huge page, or one that is being moved; its lock `ptl` is held.
+/// The entry is a huge page, or one under migration; its lock `ptl` is held.
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 pub struct LockedHugePage<'a, V> {
     table: &'a Table<'a, V>,
@@ -87,23 +91,26 @@ pub struct LockedHugePage<'a, V> {
 
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 impl<V: Walkable> LockedHugePage<'_, V> {
-    /// The folio that is mapped; `None` when it is the shared huge page of zeros, page frames without
-    /// a folio, or being moved.
-    ///
-    /// C: `vm_normal_folio_pmd()`.
+    /// The folio that is mapped; `None` when it is the shared huge page of zeros, page frames
+    /// without a folio, or under migration.
+    #[doc(alias = "vm_normal_folio_pmd")]
     #[inline]
     pub fn folio(&self) -> Option<&Folio> {
         let Table { vma, pmd, range } = self.table;
         // SAFETY: By the type invariants the entry is one of the VMA, is a huge page and locked.
         let folio = unsafe { bindings::huge_pmd_folio(vma.vma().as_ptr(), range.start(), *pmd) };
+        if folio.is_null() {
+            return None;
+        }
         // SAFETY: The mapping has a reference, which stays while the entry is locked.
-        (!folio.is_null()).then(|| unsafe { Folio::from_raw(folio) })
+        let folio = unsafe { Folio::from_raw(folio) };
+        (!folio.is_zone_device()).then_some(folio)
     }
 }
 
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 impl LockedHugePage<'_, VmaGather<'_>> {
-    /// Forgets that it was used, if it was.
+    /// Clears the accessed bit, if it is set.
     ///
     /// C: `pmdp_invalidate()`, `pmd_mkold()`, `tlb_remove_pmd_tlb_entry()`.
     #[inline]
@@ -111,11 +118,12 @@ impl LockedHugePage<'_, VmaGather<'_>> {
         let Table { vma, pmd, range } = *self.table;
         // SAFETY: By the type invariants the entry is locked.
         if unsafe { bindings::huge_pmd_young(pmd) } {
-            let (tlb, addr) = (vma.tlb(), range.start());
-            // SAFETY: By the type invariants the entry is one of the VMA, is locked, and maps a huge
-            // page, as what is being moved does not count as used. The collection is that of the
-            // VMA.
-            unsafe { bindings::huge_pmd_mkold(tlb, vma.as_ptr(), addr, pmd) };
+            let (tlb, vma) = (vma.as_raw(), vma.as_ptr());
+            // SAFETY:
+            // - By the type invariants the entry is one of the VMA and locked.
+            // - It maps a huge page: what is under migration does not count as used.
+            // - The collection is that of the VMA.
+            unsafe { bindings::huge_pmd_mkold(tlb, vma, range.start(), pmd) };
         }
     }
 }

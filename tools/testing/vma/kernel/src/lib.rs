@@ -24,6 +24,7 @@
 pub use ::macros;
 
 pub mod bindings;
+pub mod cred;
 pub mod error;
 pub mod locks;
 pub mod mm;
@@ -32,7 +33,10 @@ pub mod page;
 pub mod prelude;
 pub mod seq_file;
 pub mod str;
+pub mod sync;
+pub mod task;
 pub mod types;
+pub mod uaccess;
 
 /// Formatting, as the kernel has it.
 pub mod fmt {
@@ -43,7 +47,15 @@ pub mod fmt {
 #[macro_export]
 macro_rules! c_str {
     ($str:expr) => {
-        &$crate::str::CStr::from($str)
+        $crate::str::CStr::from_bytes(concat!($str, "\0").as_bytes())
+    };
+}
+
+/// The thread.
+#[macro_export]
+macro_rules! current {
+    () => {
+        $crate::task::Task::current()
     };
 }
 

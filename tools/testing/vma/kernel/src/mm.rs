@@ -2,26 +2,29 @@
 
 //! Memory management: what `rust/kernel/mm/` has, on the data of [`space`].
 
+mod address_vector;
 #[cfg(CONFIG_ANON_VMA_NAME)]
 mod anon_vma_name;
 pub mod file;
 pub mod folio;
+pub mod guard;
 pub mod madv;
 mod mmap_lock;
 pub mod page_table;
 #[cfg(CONFIG_MEMORY_FAILURE)]
 pub mod poison;
+#[allow(unsafe_code)]
 #[path = "../../../../../rust/kernel/mm/range.rs"]
 mod range;
 pub mod space;
 mod swap;
-mod syscall;
 pub mod tlb;
 pub mod virt;
 #[path = "../../../../../rust/kernel/mm/vm_flags.rs"]
 mod vm_flags;
 mod vma;
 
+pub use address_vector::AddressVector;
 #[cfg(CONFIG_ANON_VMA_NAME)]
 pub use anon_vma_name::AnonVmaName;
 pub use mmap_lock::{
@@ -31,14 +34,10 @@ pub use range::PageRange;
 pub use swap::SwapEntry;
 #[cfg(CONFIG_SWAP)]
 pub use swap::SwapReader;
-pub use syscall::{
-    capable, cond_resched, fatal_signal_pending, mm_of_task_for_read, need_resched, plugged,
-    restart_syscall, task_of_pidfd, AddressVector, Task, UserCString,
-};
 pub use vm_flags::VmFlags;
-pub use vma::{Announced, VmaMaybeGuard, VmaMmapLocked, VmaMmapRead, VmaMmapWrite, VmaWrite};
+pub use vma::{Announced, FlagChange, VmaMmapLocked, VmaMmapRead, VmaMmapWrite, VmaWrite};
 
-use crate::{bindings, str::CStr};
+use crate::{bindings, locks, model};
 use space::Space;
 use std::{cell::RefCell, rc::Rc};
 
@@ -76,13 +75,8 @@ impl MmWithUser {
     /// Takes note of the memory that is in use, for the maximum.
     pub fn update_hiwater_rss(&self) {}
 
-    /// A number that changes whenever guard markers have come into the page tables.
-    fn guard_seq(&self) -> usize {
-        self.with(|space| space.guard_seq)
-    }
-
     /// Counts `n` pages less in swap.
-    pub fn uncount_swapped(&self, n: usize) {
+    fn sub_swapents(&self, n: usize) {
         self.with(|space| {
             space.swapped = space
                 .swapped
@@ -92,13 +86,12 @@ impl MmWithUser {
     }
 }
 
-/// Writes a label and a number to a file of `/proc`.
-pub fn seq_put_decimal(m: &crate::seq_file::SeqFile, label: &CStr, number: u64, width: u32) {
-    m.write(label.as_bytes());
-    m.write(format!("{number:width$}", width = width as usize).as_bytes());
-}
-
-/// Writes bytes to a file of `/proc`.
-pub fn seq_write(m: &crate::seq_file::SeqFile, bytes: &[u8]) {
-    m.write(bytes);
+/// Holds requests to disks back while `work` runs.
+#[track_caller]
+pub fn plugged<R>(work: impl FnOnce() -> R) -> R {
+    locks::might_sleep("to plug requests");
+    let result = work();
+    locks::might_sleep("to submit requests");
+    model::log(model::Event::Unplug);
+    result
 }

@@ -3,6 +3,7 @@
 //! What policy uses without naming it.
 
 pub use crate::{
+    current,
     error::{code::*, Error, Result},
     str::{CStr, UserPtr},
 };

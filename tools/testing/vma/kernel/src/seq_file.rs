@@ -2,6 +2,7 @@
 
 //! Files of `/proc`.
 
+use crate::str::CStr;
 use std::cell::RefCell;
 
 /// A file that is being written.
@@ -22,8 +23,15 @@ impl SeqFile {
         unsafe { &*ptr }
     }
 
-    pub(crate) fn write(&self, bytes: &[u8]) {
+    /// Writes bytes as they are.
+    pub fn write(&self, bytes: &[u8]) {
         self.bytes.borrow_mut().extend_from_slice(bytes);
+    }
+
+    /// Writes a label, and a number with blanks before it.
+    pub fn put_decimal(&self, label: &CStr, number: u64, width: u32) {
+        self.write(label.as_bytes());
+        self.write(format!("{number:width$}", width = width as usize).as_bytes());
     }
 
     /// What was written.

@@ -6,16 +6,17 @@ use kernel::{
     error::Result,
     locks,
     mm::{
-        cond_resched,
         folio::{lru_add_drain, Folio},
-        page_table::{walk, Entry, HugePage, Run, Step, Table, Visitor},
+        guard::{Run, VmaMaybeGuard},
+        page_table::{walk, Entry, MappedFolio, Step, Table, Visitor},
         plugged,
         space::{Mapped, Pte, Vma},
         tlb::{MmuGather, VmaGather},
-        LockMode, MmWithUser, MmapRead, MmapWrite, PageRange, VmFlags, VmaMaybeGuard,
+        LockMode, MmWithUser, MmapRead, MmapWrite, PageRange, VmFlags,
     },
     model,
     page::PAGE_SIZE,
+    task::cond_resched,
     types::ARef,
 };
 
@@ -54,25 +55,24 @@ fn range() -> PageRange {
 struct Atomic<F: FnMut(&Folio)>(F);
 
 impl<F: FnMut(&Folio)> Visitor<VmaGather<'_>> for Atomic<F> {
-    fn huge(&mut self, _: &HugePage<'_, VmaGather<'_>>) -> Result<Step> {
-        Ok(Step::Next)
-    }
-
-    fn table(&mut self, table: &Table<'_, VmaGather<'_>>) -> Result<Step> {
+    fn table(&mut self, table: &mut Table<'_, VmaGather<'_>>) -> Result<Step> {
         let mut entries = table.lock(table.range().start()).expect("a table");
         if let Some(Entry::Present(entry)) = entries.next_entry() {
-            (self.0)(entry.folio().expect("a folio"));
+            match entry.into_folio() {
+                Some(MappedFolio::Small(entries)) => (self.0)(entries.folio()),
+                _ => panic!("it is a folio of one page"),
+            }
         }
         Ok(Step::Next)
     }
 }
 
-fn atomically(work: impl FnMut(&Folio)) {
+fn atomically(work: impl FnMut(&Folio) + 'static) {
     let mm = world();
     let mut guard = MmapRead::lock(&mm).expect("the lock");
     let vma = MmapRead::find_vma(&mut guard, START).expect("a mapping");
     MmuGather::scope(&mm, |tlb| {
-        tlb.of_vma(&vma, |vma| walk(vma, range(), &mut Atomic(work)))
+        tlb.with_vma(&vma, |vma| walk(vma, range(), &mut Atomic(work)))
     })
     .expect("the walk")
     .is_continue();
@@ -81,8 +81,7 @@ fn atomically(work: impl FnMut(&Folio)) {
 #[test]
 fn what_does_not_sleep_is_allowed() {
     atomically(|folio| {
-        let locked = folio.try_lock().expect("nobody has it");
-        locked.clear_dirty();
+        let _locked = folio.try_lock().expect("nobody has it");
     });
     locks::assert_none_held();
 }
@@ -133,7 +132,7 @@ fn folio_lock_twice() {
 #[should_panic(expected = "may sleep")]
 fn mmap_lock_under_a_table_lock() {
     let other = MmWithUser::new();
-    atomically(|_| drop(other.mmap_read_lock()));
+    atomically(move |_| drop(other.mmap_read_lock()));
 }
 
 #[test]
@@ -183,34 +182,6 @@ fn gather_in_a_gather() {
     MmuGather::scope(&mm, |_| MmuGather::scope(&mm, |_| ()));
 }
 
-/// Changes an entry without a word about the size of the page.
-struct Unannounced;
-
-impl Visitor<VmaGather<'_>> for Unannounced {
-    fn huge(&mut self, _: &HugePage<'_, VmaGather<'_>>) -> Result<Step> {
-        Ok(Step::Next)
-    }
-
-    fn table(&mut self, table: &Table<'_, VmaGather<'_>>) -> Result<Step> {
-        let mut entries = table.lock(table.range().start()).expect("a table");
-        if let Some(Entry::Present(entry)) = entries.next_entry() {
-            entry.clear_young();
-        }
-        Ok(Step::Next)
-    }
-}
-
-#[test]
-#[should_panic(expected = "pages of another size change than was said")]
-fn change_of_an_unannounced_size() {
-    let mm = world();
-    let mut guard = MmapRead::lock(&mm).expect("the lock");
-    let vma = MmapRead::find_vma(&mut guard, START).expect("a mapping");
-    let _ = MmuGather::scope(&mm, |tlb| {
-        tlb.of_vma(&vma, |vma| walk(vma, range(), &mut Unannounced))
-    });
-}
-
 #[test]
 #[should_panic(expected = "is used after its lock was released")]
 fn vma_after_its_lock() {
@@ -226,16 +197,12 @@ fn vma_after_its_lock() {
 struct Racing(MmWithUser);
 
 impl Visitor<VmaMaybeGuard<'_>> for Racing {
-    fn huge(&mut self, _: &HugePage<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
-        Ok(Step::Next)
-    }
-
-    fn table(&mut self, table: &Table<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
+    fn table(&mut self, table: &mut Table<'_, VmaMaybeGuard<'_>>) -> Result<Step> {
         let mut entries = table.lock(table.range().start()).expect("a table");
         self.0.with(|space| space.vmas[0].flags = VmFlags::READ);
         while let Some(run) = entries.next_run() {
             if let Run::Vacant(run) = run {
-                run.install_guards();
+                run.install();
             }
         }
         Ok(Step::Next)

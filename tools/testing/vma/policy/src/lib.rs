@@ -3,7 +3,7 @@
 //! The policy as it is in the kernel, and what `mm/rust_vma.rs` makes of it for C: errno and numbers.
 
 use kernel::{
-    mm::{virt::VmaRef, MmWithUser, VmFlags},
+    mm::{MmWithUser, VmFlags},
     model,
     prelude::*,
     seq_file::SeqFile,
@@ -57,11 +57,9 @@ fn written(show: impl FnOnce(*mut SeqFile)) -> Vec<u8> {
 }
 
 /// The `VmFlags` line of smaps, by the function that C calls.
-pub fn vm_flags_line(vma: &VmaRef) -> Vec<u8> {
-    // SAFETY: Both are valid, and the caller holds a lock of the VMA, which the model checks.
-    written(|m| unsafe {
-        fs_proc::smaps::show_smap_vma_flags(m, core::ptr::from_ref(vma).cast_mut())
-    })
+pub fn vm_flags_line(flags: VmFlags) -> Vec<u8> {
+    // SAFETY: The file is valid.
+    written(|m| unsafe { fs_proc::smaps::show_smap_vm_flags(m, flags.bits()) })
 }
 
 /// The `Guard` line of smaps for guards of `size` bytes, by the function that C calls.

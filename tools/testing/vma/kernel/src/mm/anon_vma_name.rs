@@ -2,19 +2,37 @@
 
 //! Names of anonymous VMAs.
 
-use crate::{error::AllocError, model, str::CStr, types::ARef};
+use crate::{
+    error::{code::EINVAL, Result},
+    model,
+    str::CStr,
+    types::ARef,
+};
 
 /// A name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnonVmaName(Vec<u8>);
 
 impl AnonVmaName {
+    /// The size of the longest name, with the zero at its end.
+    pub const MAX_LEN: usize = 80;
+
     /// Makes a name.
     ///
     /// # Errors
     ///
-    /// When there is no memory.
-    pub fn new(name: &CStr) -> Result<ARef<Self>, AllocError> {
+    /// `EINVAL` when it is too long or has other characters than it may; `ENOMEM`.
+    pub fn new(name: &CStr) -> Result<ARef<Self>> {
+        // From the manual page of prctl().
+        let printable = name
+            .as_bytes()
+            .iter()
+            .all(|byte| (0x20..0x7f).contains(byte));
+        let meaning = [b'[', b']', b'\\', b'$', b'`'];
+        let plain = !name.as_bytes().iter().any(|byte| meaning.contains(byte));
+        if name.as_bytes().len() >= Self::MAX_LEN || !printable || !plain {
+            return Err(EINVAL);
+        }
         model::alloc()?;
         Ok(ARef::new(Self(name.as_bytes().to_vec())))
     }

@@ -9,11 +9,8 @@ use crate::{
     model,
     types::ARef,
 };
-use core::ops::Deref;
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-};
+use core::{ops::Deref, pin::Pin};
+use std::{cell::Cell, rc::Rc};
 
 /// One or more pages that mm handles as one.
 #[derive(Clone)]
@@ -279,19 +276,15 @@ impl<F: Deref<Target = Folio>> LockedFolio<F> {
         self.folio.as_ref().expect("it is locked").state()
     }
 
-    /// Takes the memory out of swap. Returns whether that was done.
-    pub fn free_swap(&self) -> bool {
-        let freed = !self.state().pinned.get();
-        if freed {
-            self.state().swap_cache.set(false);
-            self.state().dirty.set(true);
+    /// Lets the content be lost. Returns whether that was possible.
+    pub(super) fn discard(&self) -> bool {
+        let state = self.state();
+        if !state.anon || (state.swap_cache.get() && state.pinned.get()) {
+            return false;
         }
-        freed
-    }
-
-    /// Lets the content be lost.
-    pub fn clear_dirty(&self) {
-        self.state().dirty.set(false);
+        state.swap_cache.set(false);
+        state.dirty.set(false);
+        true
     }
 }
 
@@ -324,29 +317,27 @@ impl<F: Deref<Target = Folio>> Drop for LockedFolio<F> {
     }
 }
 
-/// Folios that were taken off the lists of reclaim, to be reclaimed together.
-pub struct IsolatedFolios<'a> {
-    list: &'a RefCell<Vec<Folio>>,
+/// A list of folios that were isolated from the lists of reclaim, to be reclaimed together.
+pub struct IsolatedFolios {
+    list: Vec<Folio>,
 }
 
-impl IsolatedFolios<'_> {
+impl IsolatedFolios {
     /// Hands an empty list to `collect` and reclaims what is on it afterwards, which may sleep.
     #[track_caller]
-    pub fn reclaim<R>(collect: impl FnOnce(&mut IsolatedFolios<'_>) -> R) -> R {
-        let list = RefCell::new(Vec::new());
-        let result = collect(&mut IsolatedFolios { list: &list });
+    pub fn reclaim<R>(collect: impl FnOnce(Pin<&mut Self>) -> R) -> R {
+        let mut folios = Self { list: Vec::new() };
+        let result = collect(Pin::new(&mut folios));
         locks::might_sleep("to reclaim pages");
-        for folio in list.into_inner() {
-            reclaim(&folio);
-        }
+        folios.list.iter().for_each(reclaim);
         result
     }
 
     /// Takes a folio off its list of reclaim and adds it here.
-    pub fn isolate(&mut self, folio: &Folio) {
+    pub fn isolate(mut self: Pin<&mut Self>, folio: &Folio) {
         if folio.state().lru.get() && !folio.state().unevictable.get() {
             folio.state().lru.set(false);
-            self.list.borrow_mut().push(folio.clone());
+            self.list.push(folio.clone());
         }
     }
 }

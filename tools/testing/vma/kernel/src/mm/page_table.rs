@@ -3,66 +3,97 @@
 //! Walks over the page tables of a VMA.
 
 use super::{
-    space::{table_base, Pte, Slot, Space},
-    tlb::VmaGather,
+    guard::VmaMaybeGuard,
+    space::{table_base, Slot, Space},
+    tlb::{AnonGather, VmaGather},
     virt::VmaRef,
-    PageRange, VmFlags, VmaMaybeGuard,
+    PageRange, VmFlags,
 };
 use crate::{
     error::{code::EINVAL, Result},
     locks::{self, Lock},
     model,
-    page::{PUD_SIZE, TABLE_SIZE},
+    page::{PAGE_SIZE, PUD_SIZE, TABLE_SIZE},
 };
 use core::ops::ControlFlow;
 
 mod entry;
-#[path = "../../../../../../rust/kernel/mm/page_table/guards.rs"]
-mod guards;
+mod folio_entries;
 mod huge;
 
-pub use entry::{
-    Entries, Entry, GuardRun, PoisonedEntry, PresentEntry, Run, SwappedEntry, VacantRun,
-};
-pub(in crate::mm) use guards::FindGuard;
-pub use guards::GuardRemoval;
+pub(super) use entry::Places;
+pub use entry::{Entries, Entry, PoisonedEntry, PresentEntry, SwappedEntry};
+pub use folio_entries::{FolioEntries, MappedFolio, WholeFolio};
 pub use huge::HugePage;
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 pub use huge::LockedHugePage;
 
 /// A state of a VMA in which its page tables can be walked over.
 pub trait Walkable: private::Sealed {
-    /// Whether tables that are missing are allocated.
-    const ALLOCATE: bool;
+    /// Whether missing tables are allocated.
+    const ALLOCATE: bool = false;
 
     /// The VMA under any of its locks.
     fn vma(&self) -> &VmaRef;
+
+    /// The addresses that may be walked over.
+    fn bounds(&self) -> PageRange {
+        self.vma().range()
+    }
 }
 
-macro_rules! walkable {
-    ($($state:ty: $allocate:literal),+ $(,)?) => {
-        $(
-            impl Walkable for $state {
-                const ALLOCATE: bool = $allocate;
-
-                fn vma(&self) -> &VmaRef {
-                    self
-                }
-            }
-
-            impl private::Sealed for $state {}
-        )+
-    };
+impl Walkable for VmaRef {
+    fn vma(&self) -> &VmaRef {
+        self
+    }
 }
 
-walkable! {
-    VmaRef: false,
-    VmaGather<'_>: false,
-    VmaMaybeGuard<'_>: true,
+impl Walkable for VmaGather<'_> {
+    fn vma(&self) -> &VmaRef {
+        self
+    }
+}
+
+impl Walkable for AnonGather<'_> {
+    fn vma(&self) -> &VmaRef {
+        self
+    }
+
+    fn bounds(&self) -> PageRange {
+        self.range()
+    }
+}
+
+impl Walkable for VmaMaybeGuard<'_> {
+    const ALLOCATE: bool = true;
+
+    fn vma(&self) -> &VmaRef {
+        self
+    }
 }
 
 mod private {
-    pub trait Sealed {}
+    use super::{AnonGather, VmaGather, VmaMaybeGuard, VmaRef};
+
+    pub trait Sealed {
+        /// Notes the size of the pages that change from here on.
+        fn change_page_size(&self, _: usize) {}
+    }
+
+    impl Sealed for VmaRef {}
+    impl Sealed for VmaMaybeGuard<'_> {}
+
+    impl Sealed for VmaGather<'_> {
+        fn change_page_size(&self, size: usize) {
+            VmaGather::change_page_size(self, size);
+        }
+    }
+
+    impl Sealed for AnonGather<'_> {
+        fn change_page_size(&self, size: usize) {
+            VmaGather::change_page_size(self, size);
+        }
+    }
 }
 
 /// What a [`walk`] does next.
@@ -75,14 +106,16 @@ pub enum Step {
     Stop,
 }
 
-/// What is to be done with what a [`walk`] finds in a VMA of state `V`.
+/// Callbacks for [`walk`] over a VMA in state `V`.
 pub trait Visitor<V: Walkable> {
-    /// Called for a huge page in the place of a page table.
+    /// Called for a huge page in the place of a page table. Passes over it unless this is overridden.
     ///
     /// # Errors
     ///
     /// Any error ends the walk.
-    fn huge(&mut self, page: &HugePage<'_, V>) -> Result<Step>;
+    fn huge(&mut self, _: &mut HugePage<'_, V>) -> Result<Step> {
+        Ok(Step::Next)
+    }
 
     /// Called for the part of a huge page that a PUD maps. It is split unless this returns a step.
     fn huge_pud(&mut self, _: PageRange) -> Option<Step> {
@@ -104,7 +137,7 @@ pub trait Visitor<V: Walkable> {
     /// # Errors
     ///
     /// Any error ends the walk.
-    fn table(&mut self, table: &Table<'_, V>) -> Result<Step>;
+    fn table(&mut self, table: &mut Table<'_, V>) -> Result<Step>;
 }
 
 /// Walks over the page tables of `vma` in the part of `range` that lies within it. Returns whether the
@@ -117,31 +150,30 @@ pub trait Visitor<V: Walkable> {
 pub fn walk<V, T>(vma: &V, range: PageRange, visitor: &mut T) -> Result<ControlFlow<()>>
 where
     V: Walkable,
-    T: Visitor<V>,
+    T: Visitor<V> + 'static,
 {
-    let bounds = vma.vma();
-    if bounds.vm_flags().intersects(VmFlags::HUGETLB) {
+    if vma.vma().vm_flags().intersects(VmFlags::HUGETLB) {
         return Err(EINVAL);
     }
+    let bounds = vma.bounds();
     let Some(range) = range.clamp(bounds.start(), bounds.end()) else {
         return Ok(ControlFlow::Continue(()));
     };
     let mut addr = range.start();
     while addr < range.end() {
-        let (found, next) = descend(bounds, addr, range.end());
-        let table = Table {
-            vma,
-            range: PageRange::new(addr, next),
-        };
+        let (found, next) = descend(vma.vma(), addr, range.end());
+        let range = range.clamp(addr, next).expect("a walk goes forward");
+        let mut table = Table { vma, range };
         let step = match found {
             Found::HugePud => visitor.huge_pud(table.range).unwrap_or_else(|| {
-                bounds.space(|space| space.puds.retain(|pud| *pud != pud_base(addr)));
+                vma.vma()
+                    .space(|space| space.puds.retain(|pud| *pud != pud_base(addr)));
                 Step::Again
             }),
-            Found::Huge => visitor.huge(&HugePage::new(table))?,
+            Found::Huge => visitor.huge(&mut HugePage::new(table))?,
             Found::Hole if V::ALLOCATE => visitor.missing(&MissingTable(table))?,
             Found::Hole => Step::Next,
-            Found::Table => visitor.table(&table)?,
+            Found::Table => visitor.table(&mut table)?,
         };
         locks::might_sleep("to go on with a walk");
         match step {
@@ -189,14 +221,14 @@ pub struct Table<'a, V> {
     range: PageRange,
 }
 
-impl<'a, V: Walkable> Table<'a, V> {
+impl<V: Walkable> Table<'_, V> {
     /// The addresses that the entries are for.
     pub fn range(&self) -> PageRange {
         self.range
     }
 
     /// The VMA, in the state in which it is walked over.
-    pub fn vma(&self) -> &'a V {
+    pub fn vma(&self) -> &V {
         self.vma
     }
 
@@ -209,17 +241,17 @@ impl<'a, V: Walkable> Table<'a, V> {
     }
 }
 
-/// The place of a table that is missing.
+/// The place of a missing table.
 pub struct MissingTable<'a, V>(Table<'a, V>);
 
-impl<'a, V: Walkable> MissingTable<'a, V> {
+impl<V: Walkable> MissingTable<'_, V> {
     /// The addresses that the entries would be for.
     pub fn range(&self) -> PageRange {
         self.0.range
     }
 
     /// The VMA, in the state in which it is walked over.
-    pub fn vma(&self) -> &'a V {
+    pub fn vma(&self) -> &V {
         self.0.vma
     }
 
@@ -237,30 +269,5 @@ impl<'a, V: Walkable> MissingTable<'a, V> {
             .vma()
             .space(|space| space.make_table(self.0.base()));
         Ok(Step::Again)
-    }
-}
-
-impl MissingTable<'_, VmaMaybeGuard<'_>> {
-    /// As [`MissingTable::allocate`], but full of guards when all of the table lies in the range.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    #[track_caller]
-    pub fn allocate_guards(&self) -> Result<Step> {
-        let range = self.0.range;
-        if range.size() != TABLE_SIZE {
-            return self.allocate();
-        }
-        locks::might_sleep("to allocate a page table");
-        model::alloc()?;
-        self.0.vma.space(|space| {
-            space.make_table(self.0.base());
-            for addr in Space::pages(range.start(), range.end()) {
-                space.require_flag(addr);
-                space.put_entry(addr, Some(Pte::Guard));
-            }
-        });
-        Ok(Step::Next)
     }
 }

@@ -20,10 +20,15 @@ mod reader {
     };
 
     /// Reads pages from swap ahead of their use.
-    #[derive(Default)]
     pub struct SwapReader(());
 
     impl SwapReader {
+        /// Hands a reader to `work`, and submits the reads afterwards.
+        #[track_caller]
+        pub fn scope<R>(work: impl FnOnce(&mut Self) -> R) -> R {
+            work(&mut Self(()))
+        }
+
         /// Begins to read the page at `entry`; may sleep.
         #[track_caller]
         pub fn read(&mut self, vma: &VmaRef, addr: usize, entry: SwapEntry) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is to be told to the MMUs when page tables change.
+//! TLB flushes and MMU notifiers.
 
-use super::{virt::VmaRef, MmWithUser, PageRange};
+use super::{file::VmaFile, virt::VmaRef, MmWithUser, PageRange, VmFlags, VmaMmapLocked};
 use crate::{
-    error::Result,
+    error::{code::EINVAL, Result},
     locks,
     model::{self, Event},
 };
@@ -65,7 +65,7 @@ impl MmuGather<'_> {
     ///
     /// Those of `work`. A VMA of another address space is a panic here.
     #[track_caller]
-    pub fn of_vma<R>(
+    pub fn with_vma<R>(
         &mut self,
         vma: &VmaRef,
         work: impl FnOnce(&VmaGather<'_>) -> Result<R>,
@@ -74,8 +74,38 @@ impl MmuGather<'_> {
         work(&VmaGather {
             vma,
             flushes: &self.flushes,
-            huge: Cell::new(None),
+            page_size: Cell::new(None),
         })
+    }
+
+    /// As [`MmuGather::with_vma`], for anonymous memory in `range` that `work` may discard.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the memory is not anonymous or the range does not lie in the VMA; and those of
+    /// `work`.
+    #[track_caller]
+    pub fn with_anon_vma<R>(
+        &mut self,
+        vma: &VmaRef,
+        range: PageRange,
+        work: impl FnOnce(&AnonGather<'_>) -> Result<R>,
+    ) -> Result<R> {
+        const OF_OTHERS: VmFlags = VmFlags::PFNMAP
+            .union(VmFlags::MIXEDMAP)
+            .union(VmFlags::HUGETLB);
+
+        vma.check_range(range)?;
+        if !vma.is_anonymous() || vma.vm_flags().intersects(OF_OTHERS) {
+            return Err(EINVAL);
+        }
+        locks::might_sleep("to tell secondary MMUs");
+        vma.require_lock();
+        model::log(Event::Notify(range.start(), range.end(), true));
+        let result = self.with_vma(vma, |gather| work(&AnonGather { gather, range }));
+        locks::might_sleep("to tell secondary MMUs");
+        model::log(Event::Notify(range.start(), range.end(), false));
+        result
     }
 
     #[track_caller]
@@ -90,9 +120,28 @@ impl MmuGather<'_> {
     ///
     /// # Errors
     ///
-    /// None. A VMA of another address space is a panic here.
+    /// `EINVAL` when huge pages may have to be split, which takes the mmap lock. A VMA of another address
+    /// space is a panic here.
     #[track_caller]
     pub fn zap(&mut self, vma: &VmaRef, range: PageRange) -> Result {
+        if vma.vm_flags().intersects(VmFlags::PFNMAP) || vma.file().is_some_and(VmaFile::is_dax) {
+            return Err(EINVAL);
+        }
+        self.zap_any(vma, range)
+    }
+
+    /// As [`MmuGather::zap`], under the mmap lock, for any VMA.
+    ///
+    /// # Errors
+    ///
+    /// None. A VMA of another address space is a panic here.
+    #[track_caller]
+    pub fn zap_mmap_locked(&mut self, vma: &VmaMmapLocked, range: PageRange) -> Result {
+        self.zap_any(vma, range)
+    }
+
+    #[track_caller]
+    fn zap_any(&mut self, vma: &VmaRef, range: PageRange) -> Result {
         self.check(vma);
         vma.require_lock_to_zap();
         let Some(range) = range.clamp(vma.start(), vma.end()) else {
@@ -108,25 +157,19 @@ impl MmuGather<'_> {
 pub struct VmaGather<'t> {
     vma: &'t VmaRef,
     flushes: &'t Cell<usize>,
-    huge: Cell<Option<bool>>,
+    page_size: Cell<Option<usize>>,
 }
 
 impl VmaGather<'_> {
-    /// Says that single pages change from here on.
-    pub fn change_to_pages(&self) {
-        self.huge.set(Some(false));
+    /// Notes the size of the pages that change from here on.
+    pub(super) fn change_page_size(&self, size: usize) {
+        self.page_size.set(Some(size));
     }
 
-    /// Says that huge pages change from here on.
-    #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-    pub fn change_to_huge_pages(&self) {
-        self.huge.set(Some(true));
-    }
-
-    /// Collects the change of `n` pages, of the size that was announced.
+    /// Collects the change of `n` pages, of the size that was noted.
     #[track_caller]
-    pub(super) fn flush(&self, n: usize, huge: bool) {
-        locks::require(self.huge.get() == Some(huge), || {
+    pub(super) fn flush(&self, n: usize, size: usize) {
+        locks::require(self.page_size.get() == Some(size), || {
             "pages of another size change than was said".into()
         });
         self.flushes.set(self.flushes.get() + n);
@@ -141,15 +184,22 @@ impl Deref for VmaGather<'_> {
     }
 }
 
-/// Tells those who mirror the page tables that `range` is about to be cleared, does `work`, and tells
-/// them that it is done.
-#[track_caller]
-pub fn notify_clear<R>(vma: &VmaRef, range: PageRange, work: impl FnOnce() -> R) -> R {
-    locks::might_sleep("to tell those who mirror page tables");
-    vma.require_lock();
-    model::log(Event::Notify(range.start(), range.end(), true));
-    let result = work();
-    locks::might_sleep("to tell those who mirror page tables");
-    model::log(Event::Notify(range.start(), range.end(), false));
-    result
+/// Anonymous memory that may be discarded in a range.
+pub struct AnonGather<'t> {
+    gather: &'t VmaGather<'t>,
+    range: PageRange,
+}
+
+impl AnonGather<'_> {
+    pub(super) fn range(&self) -> PageRange {
+        self.range
+    }
+}
+
+impl<'t> Deref for AnonGather<'t> {
+    type Target = VmaGather<'t>;
+
+    fn deref(&self) -> &VmaGather<'t> {
+        self.gather
+    }
 }

@@ -3,13 +3,13 @@
 //! A VMA under any lock.
 
 use super::{
-    fatal_signal_pending,
     file::VmaFile,
     space::{Space, Vma},
-    MmWithUser, PageRange, VmFlags, VmaMaybeGuard,
+    MmWithUser, PageRange, VmFlags,
 };
 pub use crate::bindings::vm_flags_t;
 use crate::{
+    current,
     error::{code::EINVAL, Result},
     locks::{self, Lock, Token},
     model::with_env,
@@ -60,12 +60,6 @@ impl VmaRef {
         }
     }
 
-    /// Whether the VMA may hold guard regions.
-    #[track_caller]
-    pub fn has_maybe_guard(&self) -> bool {
-        self.vm_flags().intersects(VmFlags::MAYBE_GUARD)
-    }
-
     /// Whether the locks should be released soon.
     #[track_caller]
     pub fn should_unlock(&self) -> bool {
@@ -75,21 +69,12 @@ impl VmaRef {
             env.waited_for |= contended;
             contended
         });
-        contended || fatal_signal_pending()
+        contended || current!().fatal_signal_pending()
     }
 
     /// Whether the VMA is one of `mm`.
     pub(super) fn is_of(&self, mm: &MmWithUser) -> bool {
         self.mm.id() == mm.id()
-    }
-
-    /// The VMA as one to install guards in, if it is one already.
-    #[track_caller]
-    pub fn maybe_guard(&self) -> Option<VmaMaybeGuard<'_>> {
-        let ready = self.has_maybe_guard()
-            && self.is_ordinary()
-            && (self.has_anon_vma() || !self.is_anonymous());
-        ready.then(|| VmaMaybeGuard::new(self))
     }
 
     /// Its number.
@@ -232,10 +217,18 @@ impl VmaRef {
 
     #[track_caller]
     pub(super) fn check_range(&self, range: PageRange) -> Result {
-        match self.start() <= range.start() && range.end() <= self.end() {
-            true => Ok(()),
-            false => Err(EINVAL),
+        if range.start() < self.start() || self.end() < range.end() {
+            return Err(EINVAL);
         }
+        Ok(())
+    }
+
+    /// All addresses of the VMA.
+    #[allow(unsafe_code)]
+    #[track_caller]
+    pub(super) fn range(&self) -> PageRange {
+        // SAFETY: The bounds of a VMA are those of pages, and no VMA is empty.
+        unsafe { PageRange::new_unchecked(self.start(), self.end()) }
     }
 
     /// Whether userfaultfd watches the VMA.

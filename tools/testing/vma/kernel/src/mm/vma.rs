@@ -4,19 +4,27 @@
 
 use super::{
     mmap_lock::{MmapReadGuard, MmapWriteGuard},
-    page_table::{walk, FindGuard, GuardRemoval},
     space::{merge::Attributes, Vma},
     virt::VmaRef,
     MmWithUser, PageRange, VmFlags,
 };
 #[cfg(CONFIG_ANON_VMA_NAME)]
-use crate::mm::AnonVmaName;
+use crate::{error::code::EBADF, mm::AnonVmaName};
 use crate::{
-    error::{code::EINVAL, Result},
+    error::{
+        code::{EACCES, EINVAL},
+        Result,
+    },
     locks::{self, Lock},
     model::{self, Event},
 };
 use core::{marker::PhantomData, ops::Deref};
+
+#[allow(unsafe_code)]
+#[path = "../../../../../../rust/kernel/mm/vma/flag_change.rs"]
+mod flag_change;
+
+pub use flag_change::FlagChange;
 
 /// A VMA under the mmap lock, held for reading or writing.
 pub struct VmaMmapLocked {
@@ -30,6 +38,13 @@ impl VmaMmapLocked {
         Self {
             vma: VmaRef::new(mm, vma),
         }
+    }
+
+    /// Whether the VMA can have a name.
+    #[cfg(CONFIG_ANON_VMA_NAME)]
+    #[track_caller]
+    pub fn can_have_name(&self) -> bool {
+        self.file().is_none() || self.is_anon_shmem()
     }
 
     /// Whether the name of the VMA is `name`.
@@ -69,27 +84,38 @@ impl<'g> VmaMmapRead<'g> {
         Some(Self::new(mm, &vma))
     }
 
-    /// Releases the lock while `work` runs.
-    #[track_caller]
-    pub fn unlocked<R>(self, work: impl FnOnce() -> R) -> R {
-        self.require_lock();
-        self.mm().unlocked(work)
-    }
-
-    /// Tells userfaultfd of a removal, and releases the lock while `work` runs.
+    /// Tells the file system that a range will be needed soon. Releases the lock meanwhile.
     ///
     /// # Errors
     ///
-    /// `EINVAL` when the range does not lie in the VMA, and those of `work`.
+    /// `EINVAL` when the range does not lie in the VMA, or there is no file; and errors of the file
+    /// system.
     #[track_caller]
-    pub fn unlocked_for_removal<R>(
-        self,
-        range: PageRange,
-        work: impl FnOnce() -> Result<R>,
-    ) -> Result<R> {
+    pub fn will_need(self, range: PageRange) -> Result {
         self.check_range(range)?;
+        let file = self.file().cloned().ok_or(EINVAL)?;
+        let offset = self.byte_offset(range.start());
+        self.mm().unlocked(|| file.will_need(offset, range.size()))
+    }
+
+    /// Frees the storage of a range, and tells userfaultfd before. Releases the lock meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the range does not lie in the VMA, or it maps no file that has pages; `EACCES` when
+    /// the mapping is private or cannot be written; and errors of the file system.
+    #[track_caller]
+    pub fn punch_hole(self, range: PageRange) -> Result {
+        self.check_range(range)?;
+        let file = self.file().filter(|file| file.has_pages()).cloned();
+        let file = file.ok_or(EINVAL)?;
+        let flags = self.vm_flags();
+        if !flags.intersects(VmFlags::SHARED) || !flags.intersects(VmFlags::MAYWRITE) {
+            return Err(EACCES);
+        }
+        let offset = self.byte_offset(range.start());
         self.tell_userfaultfd(range);
-        self.mm().unlocked(work)
+        self.mm().unlocked(|| file.punch_hole(offset, range.size()))
     }
 
     /// Tells userfaultfd of a removal, which may release the lock.
@@ -130,7 +156,7 @@ impl<'g> VmaMmapRead<'g> {
         self.check_range(range)?;
         model::log(Event::Collapse(range.start(), range.end()));
         let result = model::with_env(|env| env.faults.collapse.pop_front());
-        self.unlocked(|| ());
+        self.mm().unlocked(|| ());
         result.unwrap_or(Ok(()))
     }
 }
@@ -177,55 +203,62 @@ impl<'g> VmaMmapWrite<'g> {
         }
     }
 
-    /// Lets pages of the same content be shared, or not. Returns the flags for the range.
+    /// Prepares a range for KSM, or gives it pages of its own. Returns the flags.
     ///
     /// # Errors
     ///
     /// `EINVAL` when the range does not lie in the VMA; `ENOMEM`.
     #[cfg(CONFIG_KSM)]
     #[track_caller]
-    pub fn ksm_madvise(&self, range: PageRange, mergeable: bool) -> Result<VmFlags> {
+    fn ksm_madvise(&self, range: PageRange, flags: VmFlags, mergeable: bool) -> Result<VmFlags> {
         const UNFIT: VmFlags = VmFlags::SHARED
             .union(VmFlags::MAYSHARE)
             .union(VmFlags::SPECIAL)
             .union(VmFlags::HUGETLB)
             .union(VmFlags::DROPPABLE);
         self.check_range(range)?;
-        let flags = self.vm_flags();
         if flags.intersects(VmFlags::MERGEABLE) == mergeable
             || (mergeable && flags.intersects(UNFIT))
         {
             return Ok(flags);
         }
         model::alloc()?;
-        Ok(flags ^ VmFlags::MERGEABLE)
+        Ok(if mergeable {
+            flags | VmFlags::MERGEABLE
+        } else {
+            flags - VmFlags::MERGEABLE
+        })
     }
 
-    /// Asks for huge pages, or for none. Returns the flags for the VMA.
+    /// Asks for huge pages, or for none. Returns the flags.
     ///
     /// # Errors
     ///
     /// None here.
     #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
     #[track_caller]
-    pub fn hugepage_madvise(&self, wanted: bool) -> Result<VmFlags> {
-        let flags = self.vm_flags() - VmFlags::HUGEPAGE - VmFlags::NOHUGEPAGE;
-        Ok(match wanted {
-            true => flags | VmFlags::HUGEPAGE,
-            false => flags | VmFlags::NOHUGEPAGE,
-        })
+    fn hugepage_madvise(&self, flags: VmFlags, wanted: bool) -> Result<VmFlags> {
+        let flags = flags - VmFlags::HUGEPAGE - VmFlags::NOHUGEPAGE;
+        let set = if wanted {
+            VmFlags::HUGEPAGE
+        } else {
+            VmFlags::NOHUGEPAGE
+        };
+        Ok(flags | set)
     }
 
     /// Gives `range` other flags. Returns the end of the VMA that has the range then.
     ///
+    /// # Safety
+    ///
+    /// None here.
+    ///
     /// # Errors
     ///
-    /// `EINVAL` when more than [`VmFlags::ADVISABLE`] differs; those of a split.
+    /// Those of a split.
+    #[allow(unsafe_code)]
     #[track_caller]
-    pub fn modify_flags(self, range: PageRange, flags: VmFlags) -> Result<usize> {
-        if !VmFlags::ADVISABLE.contains(flags ^ self.vm_flags()) {
-            return Err(EINVAL);
-        }
+    unsafe fn modify_flags(self, range: PageRange, flags: VmFlags) -> Result<usize> {
         let name = self.space(|space| space.vmas[space.index_of(self.id())].name.clone());
         self.modify(range, Attributes { flags, name })
     }
@@ -234,10 +267,13 @@ impl<'g> VmaMmapWrite<'g> {
     ///
     /// # Errors
     ///
-    /// Those of a split.
+    /// `EBADF` when the memory is not anonymous; those of a split.
     #[cfg(CONFIG_ANON_VMA_NAME)]
     #[track_caller]
     pub fn modify_name(self, range: PageRange, name: Option<&AnonVmaName>) -> Result<usize> {
+        if !self.can_have_name() {
+            return Err(EBADF);
+        }
         let flags = self.vm_flags();
         self.modify(
             range,
@@ -276,67 +312,10 @@ pub struct VmaWrite<'g> {
     _guard: PhantomData<&'g mut MmapWriteGuard<'g>>,
 }
 
-impl<'g> VmaWrite<'g> {
-    /// Makes the VMA one that may hold guard regions.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` when the VMA is not ordinary memory; `ENOMEM` when there is no memory for the
-    /// anon_vma. The flag is not set then.
-    #[track_caller]
-    pub fn set_maybe_guard(self) -> Result<VmaMaybeGuard<'g>> {
-        if !self.is_ordinary() {
-            return Err(EINVAL);
-        }
-        let (id, flags) = (self.id(), self.vm_flags());
-        if self.is_anonymous() {
-            self.space(|space| space.prepare_anon_vma(id))?;
-        }
-        self.space(|space| space.set_flags(id, flags | VmFlags::MAYBE_GUARD));
-        Ok(VmaMaybeGuard::new(&self))
-    }
-
-    /// Clears the flag, unless there are guards. Returns whether it is clear.
-    #[track_caller]
-    pub fn try_clear_maybe_guard(self, removal: &GuardRemoval<'_>) -> bool {
-        let range = PageRange::new(self.start(), self.end());
-        let is_clear = removal.is_complete_for(&self)
-            || walk::<VmaRef, _>(&self, range, &mut FindGuard::new())
-                .is_ok_and(|walked| walked.is_continue());
-        if is_clear {
-            self.space(|space| space.clear_flags(self.id(), VmFlags::MAYBE_GUARD));
-        }
-        is_clear
-    }
-}
-
 impl Deref for VmaWrite<'_> {
     type Target = VmaMmapLocked;
 
     fn deref(&self) -> &VmaMmapLocked {
-        &self.vma
-    }
-}
-
-/// A VMA that says that it may hold guard regions, under any of its locks.
-pub struct VmaMaybeGuard<'g> {
-    vma: VmaRef,
-    _lock: PhantomData<&'g ()>,
-}
-
-impl VmaMaybeGuard<'_> {
-    pub(super) fn new(vma: &VmaRef) -> Self {
-        Self {
-            vma: vma.another(),
-            _lock: PhantomData,
-        }
-    }
-}
-
-impl Deref for VmaMaybeGuard<'_> {
-    type Target = VmaRef;
-
-    fn deref(&self) -> &VmaRef {
         &self.vma
     }
 }

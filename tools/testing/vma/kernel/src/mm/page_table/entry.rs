@@ -2,50 +2,24 @@
 
 //! The entries of a locked page table, by what is in them.
 
-use super::{Table, Walkable};
+use super::{Table, Walkable, PAGE_SIZE};
 use crate::{
     locks::{self, Lock},
     mm::{
-        folio::Folio,
         space::{Mapped, Pte, Slot},
         swap::SwapEntry,
-        tlb::VmaGather,
-        VmFlags, VmaMaybeGuard,
+        tlb::AnonGather,
+        VmFlags,
     },
     model,
-    page::PAGE_SIZE,
 };
 
 impl<V: Walkable> Table<'_, V> {
     /// Maps and locks the table, for the part of its range from `addr` on; `None` when that is empty,
     /// or there is no table any more.
     #[track_caller]
-    pub fn lock(&self, addr: usize) -> Option<Entries<'_, V>> {
-        let range = self.range.clamp(addr, self.range.end())?;
-        let vma = self.vma.vma();
-        locks::might_sleep("to lock a second page table");
-        if model::with_env(|env| env.faults.vanish.pop_front()) == Some(true) {
-            self.vanish();
-            return None;
-        }
-        if !vma.space(|space| matches!(space.slots.get(&self.base()), Some(Slot::Table))) {
-            return None;
-        }
-        locks::acquire(self.lock_id());
-        let (start, end) = (range.start(), range.end());
-        let pages = vma.space(|space| {
-            (start..end)
-                .step_by(PAGE_SIZE)
-                .map(|addr| space.entries.get(&addr).cloned())
-                .collect()
-        });
-        Some(Entries {
-            vma: self.vma,
-            lock: self.lock_id(),
-            start,
-            pages,
-            next: 0,
-        })
+    pub fn lock(&mut self, addr: usize) -> Option<Entries<'_, V>> {
+        Entries::lock(self, addr)
     }
 
     /// Lets khugepaged free the table, as far as it may: without what no page fault brings back.
@@ -78,77 +52,93 @@ impl<V: Walkable> Table<'_, V> {
 }
 
 /// The entries of a locked page table, from one on to the end of the range of the walk.
-pub struct Entries<'t, V> {
-    vma: &'t V,
+pub struct Entries<'t, V: Walkable> {
+    table: &'t Table<'t, V>,
     lock: Lock,
     start: usize,
     pages: Vec<Option<Pte>>,
+    /// The entry that was returned last, and the one behind what was taken.
+    last: usize,
     next: usize,
+    freed_swap: usize,
 }
 
-impl<V: Walkable> Entries<'_, V> {
-    fn addr(&self) -> usize {
+impl<'t, V: Walkable> Entries<'t, V> {
+    #[track_caller]
+    fn lock(table: &'t Table<'t, V>, addr: usize) -> Option<Self> {
+        let range = table.range.clamp(addr, table.range.end())?;
+        let vma = table.vma.vma();
+        locks::might_sleep("to lock a second page table");
+        table.vma.change_page_size(PAGE_SIZE);
+        if model::with_env(|env| env.faults.vanish.pop_front()) == Some(true) {
+            table.vanish();
+            return None;
+        }
+        if !vma.space(|space| matches!(space.slots.get(&table.base()), Some(Slot::Table))) {
+            return None;
+        }
+        locks::acquire(table.lock_id());
+        let (start, end) = (range.start(), range.end());
+        let pages = vma.space(|space| {
+            (start..end)
+                .step_by(PAGE_SIZE)
+                .map(|addr| space.entries.get(&addr).cloned())
+                .collect()
+        });
+        Some(Self {
+            table,
+            lock: table.lock_id(),
+            start,
+            pages,
+            last: 0,
+            next: 0,
+            freed_swap: 0,
+        })
+    }
+
+    /// Unlocks the table while `work` runs, and locks it again from the address on that `work` returns.
+    #[track_caller]
+    pub fn unlocked(self, work: impl FnOnce() -> usize) -> Option<Self> {
+        let table = self.table;
+        drop(self);
+        Self::lock(table, work())
+    }
+
+    /// The address that the present entry is for.
+    pub fn addr(&self) -> usize {
+        self.start + self.last * PAGE_SIZE
+    }
+
+    pub(in crate::mm) fn next_addr(&self) -> usize {
         self.start + self.next * PAGE_SIZE
     }
 
-    /// Passes over the rest of a batch of `n` entries, of which the first was returned last.
-    pub fn skip_rest(&mut self, n: usize) {
-        self.next = (self.next + n.saturating_sub(1)).min(self.pages.len());
+    /// The next entry; `None` at the end.
+    pub(in crate::mm) fn first(&self) -> Option<&Option<Pte>> {
+        self.pages.get(self.next)
     }
 
     /// The number of entries like these from the next on.
-    fn run(&self, wanted: fn(&Option<Pte>) -> bool) -> usize {
+    pub(in crate::mm) fn run(&self, wanted: fn(&Option<Pte>) -> bool) -> usize {
         let rest = self.pages.get(self.next..).unwrap_or_default();
         rest.iter().take_while(|entry| wanted(entry)).count()
     }
 
     /// Takes the `n` entries from the next on.
-    fn take(&mut self, n: usize) -> Place<'_, V> {
-        let (addr, first) = (self.addr(), self.next);
+    pub(in crate::mm) fn take(&mut self, n: usize) -> Places<'_, V> {
+        let addr = self.next_addr();
+        self.last = self.next;
         self.next += n;
-        Place {
-            vma: self.vma,
+        Places {
+            vma: self.table.vma,
             addr,
-            rest: &self.pages[first..first + n],
-        }
-    }
-
-    /// The next entries that are alike, as far as an install goes; `None` at the end.
-    pub fn next_run(&mut self) -> Option<Run<'_, V>> {
-        let addr = self.addr();
-        Some(match self.pages.get(self.next)? {
-            None | Some(Pte::UffdWp) => {
-                let n = self.run(|entry| matches!(entry, None | Some(Pte::UffdWp)));
-                Run::Vacant(VacantRun(self.take(n)))
-            }
-            Some(Pte::Guard) => {
-                let n = self.run(is_guard);
-                self.take(n);
-                Run::Guards
-            }
-            Some(_) => {
-                self.take(1);
-                Run::Other(addr)
-            }
-        })
-    }
-
-    /// The next guards in a row; `None` when there are none up to the end.
-    pub fn next_guards(&mut self) -> Option<GuardRun<'_, V>> {
-        self.next += self.run(|entry| !is_guard(entry));
-        match self.run(is_guard) {
-            0 => None,
-            n => Some(GuardRun(self.take(n))),
+            n,
         }
     }
 
     /// The next entry of a page in swap; `None` when there is none up to the end.
     pub fn next_swapped(&mut self) -> Option<SwappedEntry<'_, V>> {
-        let rest = self.pages.get(self.next..)?;
-        self.next += rest
-            .iter()
-            .take_while(|entry| !matches!(entry, Some(Pte::Swap(_))))
-            .count();
+        self.next += self.run(|entry| !matches!(entry, Some(Pte::Swap(_))));
         match self.next_entry()? {
             Entry::Swap(entry) => Some(entry),
             _ => None,
@@ -157,27 +147,26 @@ impl<V: Walkable> Entries<'_, V> {
 
     /// The next entry; `None` at the end.
     pub fn next_entry(&mut self) -> Option<Entry<'_, V>> {
-        let addr = self.addr();
+        let addr = self.next_addr();
         let rest = self
             .pages
             .get(self.next..)
             .filter(|rest| !rest.is_empty())?;
+        self.last = self.next;
         self.next += 1;
         let place = Place {
-            vma: self.vma,
+            vma: self.table.vma,
             addr,
             rest,
+            next: &mut self.next,
         };
         Some(match &rest[0] {
             None => Entry::Empty,
-            Some(Pte::Page(mapped)) => Entry::Present(PresentEntry {
+            Some(Pte::Page(_)) => Entry::Present(PresentEntry(place)),
+            Some(Pte::Swap(_)) => Entry::Swap(SwappedEntry {
                 place,
-                mapped,
-                n: 1,
-                young: mapped.young,
-                dirty: mapped.dirty,
+                freed: &mut self.freed_swap,
             }),
-            Some(Pte::Swap(_)) => Entry::Swap(SwappedEntry(place)),
             Some(Pte::Guard) => Entry::Guard,
             Some(Pte::Poisoned) => Entry::Poisoned(PoisonedEntry(place)),
             Some(Pte::UffdWp | Pte::Migration) => Entry::Other,
@@ -185,8 +174,9 @@ impl<V: Walkable> Entries<'_, V> {
     }
 }
 
-impl<V> Drop for Entries<'_, V> {
+impl<V: Walkable> Drop for Entries<'_, V> {
     fn drop(&mut self) {
+        self.table.vma.vma().mm().sub_swapents(self.freed_swap);
         locks::release(self.lock);
     }
 }
@@ -201,179 +191,99 @@ pub enum Entry<'e, V> {
     Swap(SwappedEntry<'e, V>),
     /// A guard marker.
     Guard,
-    /// What is left of memory that was lost.
+    /// A marker of memory that was lost.
     Poisoned(PoisonedEntry<'e, V>),
-    /// A page that is being moved, or a marker of another kind.
+    /// A page under migration, or a marker of another kind.
     Other,
 }
 
 /// The place of an entry, and the entries from it on.
-struct Place<'e, V> {
-    vma: &'e V,
-    addr: usize,
-    rest: &'e [Option<Pte>],
+pub(super) struct Place<'e, V> {
+    pub(super) vma: &'e V,
+    pub(super) addr: usize,
+    pub(super) rest: &'e [Option<Pte>],
+    /// The number of the next entry.
+    pub(super) next: &'e mut usize,
 }
 
 impl<V: Walkable> Place<'_, V> {
     #[track_caller]
-    fn write(&self, index: usize, entry: Option<Pte>) {
+    pub(super) fn write(&self, index: usize, entry: Option<Pte>) {
+        let addr = self.addr + index * PAGE_SIZE;
+        self.vma.vma().space(|space| space.write_entry(addr, entry));
+    }
+
+    /// Passes over `n` entries from this one on.
+    pub(super) fn take(&mut self, n: usize) {
+        *self.next += n - 1;
+    }
+}
+
+/// The place of entries in a row.
+pub(in crate::mm) struct Places<'e, V> {
+    vma: &'e V,
+    addr: usize,
+    n: usize,
+}
+
+impl<V: Walkable> Places<'_, V> {
+    pub(in crate::mm) fn len(&self) -> usize {
+        self.n
+    }
+
+    #[track_caller]
+    pub(in crate::mm) fn write(&self, index: usize, entry: Option<Pte>) {
         let addr = self.addr + index * PAGE_SIZE;
         self.vma.vma().space(|space| space.write_entry(addr, entry));
     }
 }
 
-fn is_guard(entry: &Option<Pte>) -> bool {
-    matches!(entry, Some(Pte::Guard))
-}
+/// An entry that maps a page frame.
+pub struct PresentEntry<'e, V>(pub(super) Place<'e, V>);
 
-/// Entries in a row that are alike, as far as an install goes.
-pub enum Run<'e, V> {
-    /// Entries that hold no memory.
-    Vacant(VacantRun<'e, V>),
-    /// Entries with guard markers.
-    Guards,
-    /// An entry that holds memory, or what is left of it, at this address.
-    Other(usize),
-}
-
-/// Entries in a row that hold no memory.
-pub struct VacantRun<'e, V>(Place<'e, V>);
-
-impl VacantRun<'_, VmaMaybeGuard<'_>> {
-    /// Puts guard markers in.
-    #[track_caller]
-    pub fn install_guards(self) {
-        (0..self.0.rest.len()).for_each(|index| self.0.write(index, Some(Pte::Guard)));
-    }
-}
-
-/// Guard markers in a row.
-pub struct GuardRun<'e, V>(Place<'e, V>);
-
-impl<V: Walkable> GuardRun<'_, V> {
-    /// Takes the markers away.
-    #[track_caller]
-    pub fn remove(self) {
-        (0..self.0.rest.len()).for_each(|index| self.0.write(index, None));
-    }
-}
-
-/// An entry that maps a page frame, or a batch of some that map pages of one folio in order.
-pub struct PresentEntry<'e, V> {
-    place: Place<'e, V>,
-    mapped: &'e Mapped,
-    n: usize,
-    young: bool,
-    dirty: bool,
-}
-
-impl<'e, V: Walkable> PresentEntry<'e, V> {
-    /// The folio that is mapped, if it is memory that reclaim may handle.
-    pub fn folio(&self) -> Option<&'e Folio> {
-        self.mapped
-            .folio
-            .as_ref()
-            .filter(|folio| !folio.is_zone_device())
-    }
-
-    /// The address that the entry is for.
-    pub fn addr(&self) -> usize {
-        self.place.addr
-    }
-
-    /// Makes this a batch of the entries that map pages of its folio in order; returns their number.
-    pub fn batch(&mut self) -> usize {
-        let Some(folio) = self.folio() else {
-            return self.n;
-        };
-        let batch: Vec<&Mapped> = self
-            .place
-            .rest
-            .iter()
-            .enumerate()
-            .map_while(|(i, entry)| match entry {
-                Some(Pte::Page(next))
-                    if next.index == self.mapped.index + i
-                        && next
-                            .folio
-                            .as_ref()
-                            .is_some_and(|next| next.id() == folio.id()) =>
-                {
-                    Some(next)
-                }
-                _ => None,
-            })
-            .collect();
-        self.n = batch.len();
-        self.young = batch.iter().any(|mapped| mapped.young);
-        self.dirty = batch.iter().any(|mapped| mapped.dirty);
-        self.n
-    }
-
-    /// Whether the page was used.
-    pub fn is_young(&self) -> bool {
-        self.young
-    }
-
-    /// Whether the page was written to.
-    pub fn is_dirty(&self) -> bool {
-        self.dirty
-    }
-}
-
-impl PresentEntry<'_, VmaGather<'_>> {
-    /// Forgets that the pages were used.
-    #[track_caller]
-    pub fn clear_young(self) {
-        self.change(|mapped| mapped.young = false);
-    }
-
-    /// Forgets that the pages were used and written to.
-    #[track_caller]
-    pub fn clear_young_dirty(self) {
-        self.change(|mapped| (mapped.young, mapped.dirty) = (false, false));
-    }
-
-    #[track_caller]
-    fn change(self, change: impl Fn(&mut Mapped)) {
-        self.place.vma.flush(self.n, false);
-        for (index, entry) in self.place.rest.iter().take(self.n).enumerate() {
-            if let Some(Pte::Page(mapped)) = entry {
-                let mut mapped = mapped.clone();
-                change(&mut mapped);
-                self.place.write(index, Some(Pte::Page(mapped)));
-            }
-        }
-    }
-}
-
-/// An entry of a page that is in swap.
-pub struct SwappedEntry<'e, V>(Place<'e, V>);
-
-impl<V: Walkable> SwappedEntry<'_, V> {
+impl<'e, V> PresentEntry<'e, V> {
     /// The address that the entry is for.
     pub fn addr(&self) -> usize {
         self.0.addr
     }
 
+    pub(super) fn mapped(&self) -> &'e Mapped {
+        match &self.0.rest[0] {
+            Some(Pte::Page(mapped)) => mapped,
+            _ => unreachable!("it is present"),
+        }
+    }
+}
+
+/// An entry of a page that is in swap.
+pub struct SwappedEntry<'e, V> {
+    place: Place<'e, V>,
+    freed: &'e mut usize,
+}
+
+impl<V> SwappedEntry<'_, V> {
+    /// The address that the entry is for.
+    pub fn addr(&self) -> usize {
+        self.place.addr
+    }
+
     /// The place in swap.
     pub fn entry(&self) -> SwapEntry {
-        match self.0.rest[0] {
+        match self.place.rest[0] {
             Some(Pte::Swap(place)) => SwapEntry(place),
             _ => unreachable!("it is in swap"),
         }
     }
 }
 
-impl SwappedEntry<'_, VmaGather<'_>> {
-    /// Drops the content of this page and of those behind it that follow each other in swap, too.
-    /// Returns their number. The caller corrects the counter of the address space.
+impl SwappedEntry<'_, AnonGather<'_>> {
+    /// Drops the content of this page and of those behind it that follow each other in swap.
     #[track_caller]
-    pub fn free(self) -> usize {
+    pub fn free(mut self) {
         let SwapEntry(first) = self.entry();
-        self.0.vma.flush(0, false);
+        self.place.vma.flush(0, PAGE_SIZE);
         let n = self
-            .0
+            .place
             .rest
             .iter()
             .enumerate()
@@ -381,19 +291,20 @@ impl SwappedEntry<'_, VmaGather<'_>> {
                 matches!(entry, Some(Pte::Swap(place)) if *place == first + i * PAGE_SIZE)
             })
             .count();
-        (0..n).for_each(|index| self.0.write(index, None));
-        n
+        (0..n).for_each(|index| self.place.write(index, None));
+        self.place.take(n);
+        *self.freed += n;
     }
 }
 
 /// An entry that stands for memory that was lost.
 pub struct PoisonedEntry<'e, V>(Place<'e, V>);
 
-impl PoisonedEntry<'_, VmaGather<'_>> {
+impl PoisonedEntry<'_, AnonGather<'_>> {
     /// Forgets the loss.
     #[track_caller]
     pub fn clear(self) {
-        self.0.vma.flush(0, false);
+        self.0.vma.flush(0, PAGE_SIZE);
         self.0.write(0, None);
     }
 }

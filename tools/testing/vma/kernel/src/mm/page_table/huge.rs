@@ -11,7 +11,7 @@ use crate::{
     mm::{
         folio::Folio,
         space::{Mapped, Slot},
-        tlb::VmaGather,
+        tlb::{AnonGather, VmaGather},
     },
     page::{TABLE_PAGES, TABLE_SIZE},
 };
@@ -27,8 +27,8 @@ impl<'a, V> HugePage<'a, V> {
     }
 
     /// What is there when the huge page has been split meanwhile.
-    pub fn as_table(&self) -> &Table<'a, V> {
-        &self.table
+    pub fn as_table(&mut self) -> &mut Table<'a, V> {
+        &mut self.table
     }
 }
 
@@ -41,7 +41,8 @@ impl<V: Walkable> HugePage<'_, V> {
 
     /// Locks it; `None` when it is no huge page any more.
     #[track_caller]
-    pub fn lock(&self) -> Option<LockedHugePage<'_, V>> {
+    pub fn lock(&mut self) -> Option<LockedHugePage<'_, V>> {
+        self.table.vma.change_page_size(TABLE_SIZE);
         let folio = match self.slot()? {
             Slot::Table => return None,
             Slot::Huge(mapped) => mapped.folio,
@@ -64,15 +65,15 @@ impl<V: Walkable> HugePage<'_, V> {
 }
 
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-impl HugePage<'_, VmaGather<'_>> {
-    /// Marks it as free to be dropped. Returns whether that was possible; if not it may have been
-    /// split.
+impl HugePage<'_, AnonGather<'_>> {
+    /// Lets reclaim drop it unless it is written to before. Returns whether that was possible; if not
+    /// it may have been split.
     ///
     /// C: `madvise_free_huge_pmd()`.
     #[track_caller]
-    pub fn free(&self) -> bool {
+    pub fn free_lazily(&mut self) -> bool {
         let vma = self.table.vma;
-        vma.change_to_huge_pages();
+        vma.change_page_size(TABLE_SIZE);
         let Some(Slot::Huge(Mapped {
             folio: Some(folio),
             young,
@@ -98,7 +99,7 @@ impl HugePage<'_, VmaGather<'_>> {
         state.dirty.set(false);
         folio.mark_lazyfree();
         if young || dirty {
-            vma.flush(TABLE_PAGES, true);
+            vma.flush(TABLE_PAGES, TABLE_SIZE);
             vma.space(|space| {
                 if let Some(Slot::Huge(mapped)) = space.slots.get_mut(&base) {
                     (mapped.young, mapped.dirty) = (false, false);
@@ -126,12 +127,12 @@ impl<V: Walkable> LockedHugePage<'_, V> {
 
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
 impl LockedHugePage<'_, VmaGather<'_>> {
-    /// Forgets that it was used, if it was.
+    /// Clears the accessed bit, if it is set.
     #[track_caller]
     pub fn clear_young(&self) {
         let base = self.table.base();
-        self.table.vma.flush(TABLE_PAGES, true);
-        self.table.vma.space(|space| {
+        self.table.vma.flush(TABLE_PAGES, TABLE_SIZE);
+        self.table.vma.vma().space(|space| {
             if let Some(Slot::Huge(mapped)) = space.slots.get_mut(&base) {
                 mapped.young = false;
             }

@@ -22,7 +22,9 @@ pub(crate) struct Attributes {
 fn same_attributes(a: &Vma, b: &Vma) -> bool {
     const IGNORED: VmFlags = VmFlags::SOFTDIRTY.union(VmFlags::STICKY);
     let file = |vma: &Vma| vma.file.as_ref().map(|file| file.id());
-    (a.flags ^ b.flags).difference(IGNORED).is_empty()
+    ((a.flags | b.flags) - (a.flags & b.flags))
+        .difference(IGNORED)
+        .is_empty()
         && file(a) == file(b)
         && a.uffd == b.uffd
         && a.name == b.name
@@ -168,7 +170,9 @@ impl Space {
         alloc()?;
         let fits = |a: &Vma, b: &Vma| {
             a.end == b.start
-                && (a.flags ^ b.flags).difference(IGNORED).is_empty()
+                && ((a.flags | b.flags) - (a.flags & b.flags))
+                    .difference(IGNORED)
+                    .is_empty()
                 && a.file.as_ref().map(|f| f.id()) == b.file.as_ref().map(|f| f.id())
                 && a.page_offset(b.start) == b.pgoff
         };

@@ -2,10 +2,14 @@
 
 //! Walks for guard markers: to remove them, and to check that there are none.
 
-use super::{walk, HugePage, Step, Table, Visitor};
 use crate::{
     error::{code::EINVAL, Result},
-    mm::{cond_resched, virt::VmaRef, MmWithUser, PageRange, VmaWrite},
+    mm::{
+        page_table::{walk, Step, Table, Visitor},
+        virt::VmaRef,
+        MmWithUser, PageRange, VmaWrite,
+    },
+    task::cond_resched,
 };
 
 /// The removal of the guards of a range, VMA by VMA. No lock is needed in between.
@@ -69,10 +73,10 @@ impl<'mm> GuardRemoval<'mm> {
         Ok(self.end)
     }
 
-    /// Returns whether `vma` has no guards for certain, as long as it is locked for writing. `false`
-    /// means that it may have some.
+    /// Returns whether `vma` has no guards for certain, as long as it is locked for writing.
+    /// `false` means that it may have some.
     #[inline]
-    pub(in crate::mm) fn is_complete_for(&self, vma: &VmaWrite<'_>) -> bool {
+    pub(super) fn is_complete_for(&self, vma: &VmaWrite<'_>) -> bool {
         vma.is_of(self.mm)
             && self.start <= vma.start()
             && vma.end() <= self.end
@@ -94,12 +98,7 @@ impl Visitor<VmaRef> for Remove {
     }
 
     #[inline]
-    fn huge(&mut self, _: &HugePage<'_, VmaRef>) -> Result<Step> {
-        Ok(Step::Next)
-    }
-
-    #[inline]
-    fn table(&mut self, table: &Table<'_, VmaRef>) -> Result<Step> {
+    fn table(&mut self, table: &mut Table<'_, VmaRef>) -> Result<Step> {
         let start = table.range().start();
         if start > self.start && table.vma().should_unlock() {
             self.stopped = start;
@@ -117,20 +116,24 @@ impl Visitor<VmaRef> for Remove {
     }
 }
 
-/// Ends a walk at the first guard marker, or when others wait and some tables were looked at: to look at
-/// these takes less than a millisecond.
-pub(in crate::mm) struct FindGuard {
+/// Returns whether no page table of `vma` has a guard marker. `false` also when others waited for
+/// the locks before all tables were seen.
+#[inline]
+pub(super) fn has_no_guards(vma: &VmaWrite<'_>) -> bool {
+    walk::<VmaRef, _>(vma, vma.range(), &mut FindGuard { tables: 0 })
+        .is_ok_and(|walked| walked.is_continue())
+}
+
+/// Ends a walk at the first guard marker, or when others wait and some tables were looked at.
+struct FindGuard {
+    /// The number of tables that were looked at.
     tables: usize,
 }
 
 impl FindGuard {
-    /// How many tables are looked at although others wait.
+    /// The number of tables that are looked at although others wait: less than a millisecond of
+    /// work.
     const MIN_TABLES: usize = 512;
-
-    #[inline]
-    pub(in crate::mm) fn new() -> Self {
-        Self { tables: 0 }
-    }
 }
 
 impl Visitor<VmaRef> for FindGuard {
@@ -140,17 +143,13 @@ impl Visitor<VmaRef> for FindGuard {
     }
 
     #[inline]
-    fn huge(&mut self, _: &HugePage<'_, VmaRef>) -> Result<Step> {
-        Ok(Step::Next)
-    }
-
-    #[inline]
-    fn table(&mut self, table: &Table<'_, VmaRef>) -> Result<Step> {
+    fn table(&mut self, table: &mut Table<'_, VmaRef>) -> Result<Step> {
         if self.tables > Self::MIN_TABLES && table.vma().should_unlock() {
             return Ok(Step::Stop);
         }
         self.tables += 1;
-        let Some(mut entries) = table.lock(table.range().start()) else {
+        let start = table.range().start();
+        let Some(mut entries) = table.lock(start) else {
             return Ok(Step::Again);
         };
         let found = entries.next_guards().is_some();
