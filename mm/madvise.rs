@@ -7,7 +7,7 @@
 
 use core::pin::Pin;
 use kernel::{
-    mm::{AddressVector, MmWithUser, PageRange},
+    mm::{plugged, AddressVector, MmWithUser, PageRange},
     prelude::*,
     task::restart_syscall,
 };
@@ -30,8 +30,8 @@ mod tests;
 mod work;
 
 pub(crate) use behavior::Behavior;
-use locks::{with_locks, Apply};
-use work::Failure;
+use locks::{with_locks, Ranges};
+use work::{Failure, Work};
 
 /// Applies advice to `len` bytes from the address `start`.
 ///
@@ -47,7 +47,13 @@ pub(crate) fn advise(mm: &MmWithUser, start: usize, len: usize, behavior: Behavi
     let Some(range) = PageRange::from_user(start, len)? else {
         return Ok(());
     };
-    with_locks(mm, behavior.rule(), |apply| apply(range, len)).map_err(|failure| match failure {
+    let rule = behavior.rule();
+    let outcome = match rule.work {
+        // The shortest calls are those on guards.
+        Work::Guards(work) => plugged(|| work(mm, range, rule)),
+        _ => with_locks(mm, rule, &mut Ranges::One(range, len)),
+    };
+    outcome.map_err(|failure| match failure {
         Failure::Error(e) => e,
         Failure::Blocked | Failure::Unannounced | Failure::Contended => restart_syscall(),
     })
@@ -69,9 +75,8 @@ fn advise_vector(
 ) -> Result<usize> {
     let total = vector.remaining();
     let outcome = loop {
-        match with_locks(mm, behavior.rule(), |apply| {
-            apply_to_ranges(vector.as_mut(), apply)
-        }) {
+        let mut ranges = Ranges::Vector(vector.as_mut());
+        match with_locks(mm, behavior.rule(), &mut ranges) {
             Ok(()) => break Ok(0),
             Err(Failure::Error(e)) => break Err(e),
             // A restart of the system call would do the first ranges again. So a range that was
@@ -85,18 +90,4 @@ fn advise_vector(
         0 => outcome,
         done => Ok(done),
     }
-}
-
-/// Calls `apply` for the rest of the ranges of `vector`, up to the first failure.
-fn apply_to_ranges(
-    mut vector: Pin<&mut AddressVector>,
-    apply: &mut Apply<'_>,
-) -> Result<(), Failure> {
-    while let Some((start, len)) = vector.first() {
-        if let Some(range) = PageRange::from_user(start, len)? {
-            apply(range, len)?;
-        }
-        vector.as_mut().advance();
-    }
-    Ok(())
 }

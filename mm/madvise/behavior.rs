@@ -104,13 +104,13 @@ behaviors! {
         Ok(())
     });
     /// Read now what will be needed.
-    WillNeed = MADV_WILLNEED: MmapReadReleased(backing_store::will_need) remote;
+    WillNeed = MADV_WILLNEED: MmapRead(backing_store::will_need) remote;
     /// Drop the memory.
     DontNeed = MADV_DONTNEED: VmaRead(discard::dont_need) discards;
     /// Drop the memory when memory is short, unless it is written to before.
     Free = MADV_FREE: VmaRead(discard::free) discards;
     /// Make a hole in the file.
-    Remove = MADV_REMOVE: MmapReadReleased(backing_store::remove) discards;
+    Remove = MADV_REMOVE: MmapRead(backing_store::remove) discards;
     /// Children do not get the mapping.
     DontFork = MADV_DONTFORK: Flags(|change| {
         change.dont_fork();
@@ -159,7 +159,7 @@ behaviors! {
     DontNeedLocked = MADV_DONTNEED_LOCKED: VmaRead(discard::dont_need_locked) discards;
     /// Make huge pages now.
     #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-    Collapse = MADV_COLLAPSE: MmapReadReleased(populate::collapse) remote;
+    Collapse = MADV_COLLAPSE: MmapRead(populate::collapse) remote;
     /// Make each access fatal.
     GuardInstall = MADV_GUARD_INSTALL: Guards(guard::install) discards;
     /// Undo that.

@@ -8,7 +8,9 @@ use super::{
 };
 use kernel::{
     mm::folio::lru_add_drain,
-    mm::page_table::{walk, Entries, Entry, HugePage, MappedFolio, Step, Table, Visitor},
+    mm::page_table::{
+        walk, Entries, Entry, HugePage, MappedFolio, Step, Table, Visitor, WholeFolio,
+    },
     mm::tlb::{AnonGather, MmuGather},
     mm::{virt::VmaRef, Announced, PageRange, VmFlags},
     prelude::*,
@@ -32,13 +34,7 @@ pub(super) fn dont_need(
     range: PageRange,
     tlb: &mut MmuGather<'_>,
 ) -> Result<usize> {
-    const UNFIT: VmFlags = VmFlags::PFNMAP.union(VmFlags::LOCKED);
-    discard(
-        vma,
-        range,
-        |vma, range| check_zap(vma, range, UNFIT),
-        |vma, range| zap(tlb, vma, range),
-    )
+    unmap(vma, range, tlb, VmFlags::PFNMAP.union(VmFlags::LOCKED))
 }
 
 /// `MADV_DONTNEED_LOCKED`: as [`dont_need`], but takes locked memory, too.
@@ -51,12 +47,24 @@ pub(super) fn dont_need_locked(
     range: PageRange,
     tlb: &mut MmuGather<'_>,
 ) -> Result<usize> {
-    const UNFIT: VmFlags = VmFlags::PFNMAP;
+    unmap(vma, range, tlb, VmFlags::PFNMAP)
+}
+
+/// Unmaps `range`, a part of `vma`, which must have none of the flags `unfit`. As [`dont_need`].
+fn unmap(
+    vma: VmaRead<'_>,
+    range: PageRange,
+    tlb: &mut MmuGather<'_>,
+    unfit: VmFlags,
+) -> Result<usize> {
     discard(
         vma,
         range,
-        |vma, range| check_zap(vma, range, UNFIT),
-        |vma, range| zap(tlb, vma, range),
+        |vma, range| check_zap(vma, range, unfit),
+        |vma, range| match vma {
+            VmaRead::Vma(vma) => tlb.zap(vma, range),
+            VmaRead::Mmap(vma) => tlb.zap_mmap_locked(vma, range),
+        },
     )
 }
 
@@ -129,14 +137,6 @@ fn discard(
     }
 }
 
-/// Unmaps all of `range`.
-fn zap(tlb: &mut MmuGather<'_>, vma: &VmaRead<'_>, range: PageRange) -> Result {
-    match vma {
-        VmaRead::Vma(vma) => tlb.zap(vma, range),
-        VmaRead::Mmap(vma) => tlb.zap_mmap_locked(vma, range),
-    }
-}
-
 /// Returns the part of `range` that `MADV_DONTNEED` takes from a VMA, if any, which must have none
 /// of the flags `unfit`.
 ///
@@ -183,9 +183,8 @@ fn free_entries(mut entries: Entries<'_, AnonGather<'_>>) {
             Entry::Swap(entry) => entry.free(),
             Entry::Poisoned(entry) => entry.clear(),
             Entry::Present(entry) => match entry.into_folio() {
-                // Each is compiled for its number of pages.
                 Some(MappedFolio::Small(folio)) => folio.free_lazily(),
-                Some(MappedFolio::Large(folio)) => folio.free_lazily(),
+                Some(MappedFolio::Large(folio)) => free_large(folio),
                 Some(MappedFolio::Part(part)) => {
                     if let Some(split) = large_folio::lock_to_split(part, false) {
                         match entries.unlocked(|| split.run()) {
@@ -199,4 +198,10 @@ fn free_entries(mut entries: Entries<'_, AnonGather<'_>>) {
             Entry::Empty | Entry::Guard | Entry::Other => {}
         }
     }
+}
+
+/// Frees a large folio lazily. Out of line, so that the loop is made for folios of one page.
+#[inline(never)]
+fn free_large(folio: WholeFolio<'_, AnonGather<'_>>) {
+    folio.free_lazily();
 }

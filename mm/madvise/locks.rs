@@ -3,53 +3,85 @@
 //! The locks of advice, and the loops over VMAs under them.
 
 use super::work::{try_again, Failure, Rule, VmaRead, Work};
+use core::pin::Pin;
 use kernel::{
     mm::{
-        file::VmaFile, plugged, tlb::MmuGather, untag_current, virt::VmaRef, LockMode, MmWithUser,
-        MmapRead, MmapReadGuard, MmapWrite, PageRange, VmaReadGuard,
+        file::VmaFile, plugged, tlb::MmuGather, untag_current, virt::VmaRef, AddressVector,
+        LockMode, MmWithUser, MmapRead, MmapReadGuard, MmapWrite, PageRange, VmaReadGuard,
     },
     prelude::*,
 };
 
-/// A function that applies advice to one range. It takes the length as the user passed it, too, in
-/// bytes.
-pub(super) type Apply<'a> = dyn FnMut(PageRange, usize) -> Result<(), Failure> + 'a;
+/// The ranges of a call.
+pub(super) enum Ranges<'v> {
+    /// That of `madvise()`, and its length as the user passed it, in bytes.
+    One(PageRange, usize),
+    /// The rest of those of `process_madvise()`.
+    Vector(Pin<&'v mut AddressVector>),
+}
 
-/// Calls `body` with a function that applies the advice of `rule` to one range, under the lock that
-/// it wants: taken here for all ranges, or by that function where the range decides which it is.
+impl Ranges<'_> {
+    /// Calls `apply` for each range, up to the first failure.
+    fn for_each(
+        &mut self,
+        mut apply: impl FnMut(PageRange, usize) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        loop {
+            let next = match self {
+                Self::One(range, len) => Some((*range, *len)),
+                Self::Vector(vector) => first_in_vector(vector.as_mut())?,
+            };
+            let Some((range, len)) = next else {
+                return Ok(());
+            };
+            apply(range, len)?;
+            match self {
+                Self::One(..) => return Ok(()),
+                Self::Vector(vector) => vector.as_mut().advance(),
+            }
+        }
+    }
+}
+
+/// The first range of a vector that is not empty; `None` at the end. Out of line: one is usual.
+#[inline(never)]
+fn first_in_vector(mut vector: Pin<&mut AddressVector>) -> Result<Option<(PageRange, usize)>> {
+    while let Some((start, len)) = vector.first() {
+        if let Some(range) = PageRange::from_user(start, len)? {
+            return Ok(Some((range, len)));
+        }
+        vector.as_mut().advance();
+    }
+    Ok(None)
+}
+
+/// Applies the advice of `rule` to `ranges`, up to the first failure, under the lock that it wants:
+/// taken once, or for each range where that decides which lock it is.
 ///
 /// # Errors
 ///
-/// `EINTR` when a fatal signal ended the wait for the lock, and errors of `body`.
+/// `EINTR` when a fatal signal ended the wait for the lock; those of [`PageRange::from_user`] for a
+/// range of a vector; and errors of the advice.
 ///
 /// C: `madvise_lock()`, `madvise_init_tlb()`, and `madvise_do_behavior()` of `mm/madvise.c`.
 pub(super) fn with_locks(
     mm: &MmWithUser,
     rule: &Rule,
-    body: impl FnOnce(&mut Apply<'_>) -> Result<(), Failure>,
+    ranges: &mut Ranges<'_>,
 ) -> Result<(), Failure> {
     match rule.work {
         #[cfg(CONFIG_MEMORY_FAILURE)]
-        Work::Unlocked(work) => body(&mut |range, len| Ok(work(range.start(), len)?)),
+        Work::Unlocked(work) => ranges.for_each(|range, len| Ok(work(range.start(), len)?)),
         Work::Populate(work) => {
             let mut guard = MmapRead::lock(mm)?;
-            body(&mut |range, _| {
+            ranges.for_each(|range, _| {
                 let range = untag::<MmapRead>(&guard, range)?;
                 plugged(|| Ok(work(&mut guard, range)?))
             })
         }
         Work::MmapRead(work) => {
             let mut guard = MmapRead::lock(mm)?;
-            body(&mut |range, _| {
-                advise_each_vma::<MmapRead>(&mut guard, range, rule, |vma, part| {
-                    work(&vma, part)?;
-                    Ok(part.end())
-                })
-            })
-        }
-        Work::MmapReadReleased(work) => {
-            let mut guard = MmapRead::lock(mm)?;
-            body(&mut |range, _| {
+            ranges.for_each(|range, _| {
                 advise_each_vma::<MmapRead>(&mut guard, range, rule, |vma, part| {
                     work(vma, part)?;
                     Ok(part.end())
@@ -59,17 +91,17 @@ pub(super) fn with_locks(
         Work::VmaRead(work) => {
             let mut guard = None;
             MmuGather::scope(mm, |tlb| {
-                body(&mut |range, _| {
+                ranges.for_each(|range, _| {
                     advise_one_or_each_vma(mm, &mut guard, range, rule, |vma, part| {
                         work(vma, part, tlb)
                     })
                 })
             })
         }
-        Work::Guards(work) => body(&mut |range, _| plugged(|| work(mm, range, rule))),
+        Work::Guards(work) => ranges.for_each(|range, _| plugged(|| work(mm, range, rule))),
         Work::Flags(change) => {
             let mut guard = MmapWrite::lock(mm)?;
-            body(&mut |range, _| {
+            ranges.for_each(|range, _| {
                 advise_each_vma::<MmapWrite>(&mut guard, range, rule, |vma, part| {
                     let mut flags = vma.change_flags(part)?;
                     change(&mut flags).map_err(try_again)?;

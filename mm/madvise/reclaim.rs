@@ -3,12 +3,12 @@
 //! Advice to reclaim memory: `MADV_COLD` and `MADV_PAGEOUT`.
 
 use super::large_folio;
-use core::{marker::PhantomData, pin::Pin};
+use core::pin::Pin;
 use kernel::{
     mm::folio::{lru_add_drain, Folio, IsolatedFolios},
     mm::page_table::{walk, Entries, Entry, MappedFolio, Step, Table, Visitor, WholeFolio},
     mm::tlb::{MmuGather, VmaGather},
-    mm::{virt::VmaRef, PageRange, VmFlags, VmaMmapLocked},
+    mm::{virt::VmaRef, PageRange, VmFlags, VmaMmapRead},
     page::PAGE_SIZE,
     prelude::*,
     task::{cond_resched, need_resched},
@@ -30,9 +30,9 @@ const BATCH_SIZE: usize = 32 * PAGE_SIZE;
 /// without pages. It is no error when a fatal signal ended the work: nobody is left to see it.
 ///
 /// C: `madvise_cold()` of `mm/madvise.c`.
-pub(super) fn cold(vma: &VmaMmapLocked, range: PageRange) -> Result {
-    check(vma)?;
-    reclaim::<Deactivate>(vma, range, Which::All);
+pub(super) fn cold(vma: VmaMmapRead<'_>, range: PageRange) -> Result {
+    check(&vma)?;
+    reclaim(&vma, range, Method::Deactivate, Which::All);
     Ok(())
 }
 
@@ -46,12 +46,12 @@ pub(super) fn cold(vma: &VmaMmapLocked, range: PageRange) -> Result {
 /// Errors of [`cold`].
 ///
 /// C: `madvise_pageout()` of `mm/madvise.c`.
-pub(super) fn page_out(vma: &VmaMmapLocked, range: PageRange) -> Result {
-    check(vma)?;
+pub(super) fn page_out(vma: VmaMmapRead<'_>, range: PageRange) -> Result {
+    check(&vma)?;
     if vma.is_anonymous() || vma.file().is_some_and(|file| file.is_owned_or_writable()) {
-        reclaim::<PageOut>(vma, range, Which::All);
+        reclaim(&vma, range, Method::PageOut, Which::All);
     } else if !vma.vm_flags().intersects(VmFlags::MAYSHARE) {
-        reclaim::<PageOut>(vma, range, Which::Anonymous);
+        reclaim(&vma, range, Method::PageOut, Which::Anonymous);
     }
     Ok(())
 }
@@ -68,56 +68,12 @@ fn check(vma: &VmaRef) -> Result {
 }
 
 /// How folios are reclaimed.
-trait Method: 'static {
-    /// Whether accessed bits are cleared before.
-    const CLEARS_YOUNG: bool;
-
-    /// The folios of a table that are reclaimed after it.
-    type List<'l>;
-
-    /// Hands an empty list to `work` and reclaims the folios on it afterwards.
-    fn with_list<R>(work: impl FnOnce(&mut Self::List<'_>) -> R) -> R;
-
-    /// Reclaims a folio, or puts it on the list.
-    fn apply(folio: &Folio, list: &mut Self::List<'_>);
-}
-
-/// Makes folios the first to be reclaimed.
-enum Deactivate {}
-
-impl Method for Deactivate {
-    const CLEARS_YOUNG: bool = true;
-
-    type List<'l> = ();
-
-    #[inline(always)]
-    fn with_list<R>(work: impl FnOnce(&mut ()) -> R) -> R {
-        work(&mut ())
-    }
-
-    #[inline(always)]
-    fn apply(folio: &Folio, (): &mut ()) {
-        folio.deactivate();
-    }
-}
-
-/// Reclaims folios now.
-enum PageOut {}
-
-impl Method for PageOut {
-    const CLEARS_YOUNG: bool = false;
-
-    type List<'l> = Pin<&'l mut IsolatedFolios>;
-
-    #[inline(always)]
-    fn with_list<R>(work: impl FnOnce(&mut Pin<&mut IsolatedFolios>) -> R) -> R {
-        IsolatedFolios::reclaim(|mut list| work(&mut list))
-    }
-
-    #[inline(always)]
-    fn apply(folio: &Folio, list: &mut Pin<&mut IsolatedFolios>) {
-        list.as_mut().isolate(folio);
-    }
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Method {
+    /// They become the first to be reclaimed.
+    Deactivate,
+    /// They are reclaimed now.
+    PageOut,
 }
 
 /// Which folios are reclaimed.
@@ -128,30 +84,27 @@ enum Which {
     Anonymous,
 }
 
-fn reclaim<M: Method>(vma: &VmaRef, range: PageRange, which: Which) {
+fn reclaim(vma: &VmaRef, range: PageRange, method: Method, which: Which) {
     lru_add_drain();
     MmuGather::scope(vma.mm(), |tlb| {
-        let mut visitor = Reclaim::<M> {
-            which,
-            _method: PhantomData,
-        };
+        let mut visitor = Reclaim { method, which };
         // The collection is that of the VMA, so that this fails for a fatal signal only.
         let _ = tlb.with_vma(vma, |vma| walk(vma, range, &mut visitor));
     });
 }
 
 /// Reclaims the folios of a range that nobody else has mapped.
-struct Reclaim<M> {
+struct Reclaim {
+    method: Method,
     which: Which,
-    _method: PhantomData<M>,
 }
 
-impl<M: Method> Visitor<VmaGather<'_>> for Reclaim<M> {
+impl Visitor<VmaGather<'_>> for Reclaim {
     #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
     fn huge(&mut self, page: &mut HugePage<'_, VmaGather<'_>>) -> Result<Step> {
         check_signal()?;
         let is_whole = page.is_whole();
-        let split = M::with_list(|list| {
+        let split = IsolatedFolios::reclaim(|list| {
             let locked = page.lock()?;
             let folio = locked.folio()?;
             if folio.maybe_mapped_shared() || !self.wants(folio) {
@@ -160,10 +113,10 @@ impl<M: Method> Visitor<VmaGather<'_>> for Reclaim<M> {
             if !is_whole {
                 return Some(ARef::from(folio));
             }
-            if M::CLEARS_YOUNG {
+            if self.method == Method::Deactivate {
                 locked.clear_young();
             }
-            reclaim_folio::<M>(folio, list);
+            self.reclaim_folio(folio, list);
             None
         });
         Ok(match split.map(|folio| Folio::lock(folio).split()) {
@@ -174,7 +127,7 @@ impl<M: Method> Visitor<VmaGather<'_>> for Reclaim<M> {
 
     fn table(&mut self, table: &mut Table<'_, VmaGather<'_>>) -> Result<Step> {
         check_signal()?;
-        let is_table = M::with_list(|list| {
+        let is_table = IsolatedFolios::reclaim(|list| {
             let entries = table.lock(table.range().start());
             entries.map(|entries| self.reclaim_entries(entries, list))
         });
@@ -185,7 +138,7 @@ impl<M: Method> Visitor<VmaGather<'_>> for Reclaim<M> {
     }
 }
 
-impl<M: Method> Reclaim<M> {
+impl Reclaim {
     /// Whether a folio is one of those that are reclaimed.
     #[inline(always)]
     fn wants(&self, folio: &Folio) -> bool {
@@ -193,7 +146,11 @@ impl<M: Method> Reclaim<M> {
     }
 
     #[inline(always)]
-    fn reclaim_entries(&self, mut entries: Entries<'_, VmaGather<'_>>, list: &mut M::List<'_>) {
+    fn reclaim_entries(
+        &self,
+        mut entries: Entries<'_, VmaGather<'_>>,
+        mut list: Pin<&mut IsolatedFolios>,
+    ) {
         let mut check_at = entries.addr() + BATCH_SIZE;
         loop {
             let entry = match entries.next_entry() {
@@ -217,9 +174,8 @@ impl<M: Method> Reclaim<M> {
                 }
             }
             match entry.into_folio() {
-                // Each is compiled for its number of pages.
-                Some(MappedFolio::Small(folio)) => self.reclaim_whole(folio, list),
-                Some(MappedFolio::Large(folio)) => self.reclaim_whole(folio, list),
+                Some(MappedFolio::Small(folio)) => self.reclaim_whole(folio, list.as_mut()),
+                Some(MappedFolio::Large(folio)) => self.reclaim_large(folio, list.as_mut()),
                 Some(MappedFolio::Part(part)) => {
                     let only_anonymous = self.which == Which::Anonymous;
                     if let Some(split) = large_folio::lock_to_split(part, only_anonymous) {
@@ -236,28 +192,45 @@ impl<M: Method> Reclaim<M> {
 
     /// Reclaims a folio unless it is in use elsewhere.
     #[inline(always)]
-    fn reclaim_whole(&self, entries: WholeFolio<'_, VmaGather<'_>>, list: &mut M::List<'_>) {
+    fn reclaim_whole(
+        &self,
+        entries: WholeFolio<'_, VmaGather<'_>>,
+        list: Pin<&mut IsolatedFolios>,
+    ) {
         let folio = entries.folio();
         if !folio.is_on_lru() || !folio.is_mapped_once_per_page() || !self.wants(folio) {
             return;
         }
-        if M::CLEARS_YOUNG && entries.is_young() {
+        if self.method == Method::Deactivate && entries.is_young() {
             entries.clear_young();
         }
-        reclaim_folio::<M>(folio, list);
+        self.reclaim_folio(folio, list);
     }
-}
 
-/// Reclaims a folio as `M` does.
-#[inline(always)]
-fn reclaim_folio<M: Method>(folio: &Folio, list: &mut M::List<'_>) {
-    // Reclaim takes no folio that looks used. Idle page tracking does not see that it was.
-    folio.clear_referenced();
-    folio.test_clear_young();
-    if folio.is_active() {
-        folio.set_workingset();
+    /// As [`Reclaim::reclaim_whole`]. Out of line, so that the loop is made for folios of one page.
+    #[inline(never)]
+    fn reclaim_large(
+        &self,
+        entries: WholeFolio<'_, VmaGather<'_>>,
+        list: Pin<&mut IsolatedFolios>,
+    ) {
+        self.reclaim_whole(entries, list);
     }
-    M::apply(folio, list);
+
+    /// Reclaims a folio, or puts it on the list of those that are reclaimed after the table.
+    #[inline(always)]
+    fn reclaim_folio(&self, folio: &Folio, list: Pin<&mut IsolatedFolios>) {
+        // Reclaim takes no folio that looks used. Idle page tracking does not see that it was.
+        folio.clear_referenced();
+        folio.test_clear_young();
+        if folio.is_active() {
+            folio.set_workingset();
+        }
+        match self.method {
+            Method::Deactivate => folio.deactivate(),
+            Method::PageOut => list.isolate(folio),
+        }
+    }
 }
 
 fn check_signal() -> Result {

@@ -6,7 +6,7 @@ use core::ops::Deref;
 use kernel::{
     mm::{
         tlb::MmuGather, virt::VmaRef, FlagChange, MmWithUser, MmapReadGuard, PageRange, VmFlags,
-        VmaMmapLocked, VmaMmapRead, VmaReadGuard,
+        VmaMmapRead, VmaReadGuard,
     },
     prelude::*,
 };
@@ -18,10 +18,8 @@ pub(super) enum Work {
     Unlocked(fn(usize, usize) -> Result),
     /// The mmap read lock, which may be released meanwhile. Not done VMA by VMA.
     Populate(fn(&mut MmapReadGuard<'_>, PageRange) -> Result),
-    /// The mmap read lock.
-    MmapRead(fn(&VmaMmapLocked, PageRange) -> Result),
     /// The mmap read lock, which may be released meanwhile.
-    MmapReadReleased(fn(VmaMmapRead<'_>, PageRange) -> Result),
+    MmapRead(fn(VmaMmapRead<'_>, PageRange) -> Result),
     /// The VMA read lock, or else the mmap read lock, which may be released meanwhile. The TLBs are
     /// flushed once, at the end of the call. Returns the address from which to go on.
     VmaRead(fn(VmaRead<'_>, PageRange, &mut MmuGather<'_>) -> Result<usize>),

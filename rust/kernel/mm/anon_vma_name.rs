@@ -56,7 +56,9 @@ impl AnonVmaName {
     /// memory.
     #[inline]
     pub fn new(name: &CStr) -> Result<ARef<Self>> {
-        let is_valid = |byte: &u8| matches!(byte, b' '..=b'~') && !br"\`$[]".contains(byte);
+        let is_valid = |byte: &u8| {
+            matches!(byte, b' '..=b'~') && !matches!(byte, b'\\' | b'`' | b'$' | b'[' | b']')
+        };
         if name.to_bytes_with_nul().len() > Self::MAX_LEN || !name.as_bytes().iter().all(is_valid) {
             return Err(EINVAL);
         }

@@ -147,7 +147,7 @@ impl MmuGather<'_> {
         if may_have_huge_puds {
             return Err(EINVAL);
         }
-        self.zap_any(vma, range)
+        self.zap_any::<()>(vma, range)
     }
 
     /// As [`MmuGather::zap`], under the mmap lock, for any VMA.
@@ -158,12 +158,14 @@ impl MmuGather<'_> {
     /// - `EINVAL` when it is one of hugetlb and the range cuts a huge page.
     #[inline]
     pub fn zap_mmap_locked(&mut self, vma: &VmaMmapLocked, range: PageRange) -> Result {
-        self.zap_any(vma, range)
+        self.zap_any::<()>(vma, range)
     }
 
-    /// See [`MmuGather::zap`]. Where a PUD may map huge pages, the mmap lock is held.
-    #[inline]
-    fn zap_any(&mut self, vma: &VmaRef, range: PageRange) -> Result {
+    /// See [`MmuGather::zap`]. Where a PUD may map huge pages, the mmap lock is held. Out of line, and
+    /// generic in nothing, so that only the object of the caller has it, once.
+    #[inline(never)]
+    #[expect(clippy::extra_unused_type_parameters)]
+    fn zap_any<Nothing>(&mut self, vma: &VmaRef, range: PageRange) -> Result {
         self.check(vma)?;
         let Some(range) = range.clamp(vma.start(), vma.end()) else {
             return Ok(());

@@ -91,7 +91,8 @@ impl<'t, V: Walkable> Entries<'t, V> {
         Self::lock_again(table, work())
     }
 
-    /// As [`Entries::lock`], out of line: entries stay in registers where the table is seldom unlocked.
+    /// As [`Entries::lock`], out of line: entries stay in registers where the table is seldom
+    /// unlocked.
     #[inline(never)]
     fn lock_again(table: &'t Table<'t, V>, addr: usize) -> Option<Self> {
         Self::lock(table, addr)
@@ -173,13 +174,15 @@ impl<'t, V: Walkable> Entries<'t, V> {
             ptep,
             // SAFETY: The call wrote it.
             pte: unsafe { pte.assume_init() },
-            taken: &mut self.taken,
+            _lock: PhantomData,
         };
+        let taken = &mut self.taken;
         Some(match kind {
             bindings::PTE_ENTRY_NONE => Entry::Empty,
-            bindings::PTE_ENTRY_PRESENT => Entry::Present(PresentEntry(place)),
+            bindings::PTE_ENTRY_PRESENT => Entry::Present(PresentEntry { place, taken }),
             bindings::PTE_ENTRY_SWAP => Entry::Swap(SwappedEntry {
                 place,
+                taken,
                 freed: &mut self.freed_swap,
             }),
             bindings::PTE_ENTRY_GUARD => Entry::Guard,
@@ -224,8 +227,8 @@ pub enum Entry<'e, V> {
 ///
 /// # Invariants
 ///
-/// - `ptep` is the entry for `addr` in the page tables of `vma`, and the table has the entries up to
-///   `end`, of which `taken` are passed over next. Its lock is held during `'e`.
+/// - `ptep` is the entry for `addr` in the page tables of `vma`, and the table has the entries up
+///   to `end`. Its lock is held during `'e`.
 /// - `pte` is the value of the entry, but for its accessed and dirty bits.
 pub(super) struct Place<'e, V> {
     pub(super) vma: &'e V,
@@ -233,7 +236,7 @@ pub(super) struct Place<'e, V> {
     pub(super) end: usize,
     pub(super) ptep: *mut bindings::pte_t,
     pub(super) pte: bindings::pte_t,
-    pub(super) taken: &'e mut usize,
+    _lock: PhantomData<&'e mut ()>,
 }
 
 impl<V> Place<'_, V> {
@@ -287,14 +290,18 @@ impl<V> Places<'_, V> {
 ///
 /// # Invariants
 ///
-/// The entry maps a page frame.
-pub struct PresentEntry<'e, V>(pub(super) Place<'e, V>);
+/// The entry maps a page frame. `taken` is the number of entries from it on that are passed over
+/// next.
+pub struct PresentEntry<'e, V> {
+    pub(super) place: Place<'e, V>,
+    pub(super) taken: &'e mut usize,
+}
 
 impl<V> PresentEntry<'_, V> {
     /// The address that the entry is for.
     #[inline]
     pub fn addr(&self) -> usize {
-        self.0.addr
+        self.place.addr
     }
 }
 
@@ -302,10 +309,11 @@ impl<V> PresentEntry<'_, V> {
 ///
 /// # Invariants
 ///
-/// The entry holds a swap entry, which it keeps in use. `freed` counts those that were cleared in
-/// the table.
+/// The entry holds a swap entry, which it keeps in use. `taken` is the number of entries from it on
+/// that are passed over next; `freed` counts the entries that were cleared in the table.
 pub struct SwappedEntry<'e, V> {
     place: Place<'e, V>,
+    taken: &'e mut usize,
     freed: &'e mut usize,
 }
 
@@ -339,7 +347,6 @@ impl SwappedEntry<'_, AnonGather<'_>> {
             addr,
             ptep,
             pte,
-            taken,
             ..
         } = self.place;
         // SAFETY: By the type invariants the table has `max` entries from `ptep` on, and the value
@@ -354,7 +361,7 @@ impl SwappedEntry<'_, AnonGather<'_>> {
         // CAST: The number is positive.
         unsafe { bindings::clear_not_present_full_ptes(vma.as_raw(), addr, ptep, n as u32) };
         // INVARIANT: The function returns no more than `max`.
-        *taken = n as usize;
+        *self.taken = n as usize;
         *self.freed += n as usize;
     }
 }

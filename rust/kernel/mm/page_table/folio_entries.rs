@@ -32,7 +32,7 @@ impl<'e, V: Walkable> PresentEntry<'e, V> {
     /// C: `vm_normal_folio()`, `folio_pte_batch_flags()`.
     #[inline(always)]
     pub fn into_folio(self) -> Option<MappedFolio<'e, V>> {
-        let mut place = self.0;
+        let Self { mut place, taken } = self;
         // SAFETY: By the type invariants the entry is one of the VMA and maps a page frame.
         let folio = unsafe {
             bindings::vm_normal_folio_of(place.vma.vma().as_ptr(), place.addr, &place.pte)
@@ -58,7 +58,7 @@ impl<'e, V: Walkable> PresentEntry<'e, V> {
         place.pte = pte;
         // INVARIANT: The function returns no more than `max`.
         // CAST: A number of entries fits.
-        *place.taken = n as usize;
+        *taken = n as usize;
         let is_whole = n as usize == folio.nr_pages();
         // INVARIANT: The function returns the number of entries that map pages of the folio in
         // order.
@@ -73,8 +73,8 @@ impl<'e, V: Walkable> PresentEntry<'e, V> {
 }
 
 /// Returns the number of entries, of `max` from `ptep` on, that map pages of `folio` in order, and
-/// `pte` with the accessed and dirty bits of all. Out of line, as most folios are small, and generic
-/// in nothing, so that only the object of the caller has it.
+/// `pte` with the accessed and dirty bits of all. Out of line, as most folios are small, and
+/// generic in nothing, so that only the object of the caller has it.
 ///
 /// # Safety
 ///
