@@ -11,8 +11,8 @@ use crate::{
     prelude::*,
     types::Opaque,
 };
-use core::{marker::PhantomPinned, pin::Pin, ptr::null_mut};
-use pin_init::stack_try_pin_init;
+use core::pin::Pin;
+use pin_init::{pin_init_from_closure, stack_try_pin_init};
 
 /// The ranges, at most, for which the vector has room itself.
 const FAST: usize = bindings::UIO_FASTIOV as usize;
@@ -23,15 +23,10 @@ const FAST: usize = bindings::UIO_FASTIOV as usize;
 ///
 /// `iter` is a valid iterator, made by `import_iovec()`. It points to the ranges, in `fast` or in
 /// `allocated`.
-#[pin_data]
 pub struct AddressVector {
-    #[pin]
     fast: Opaque<[bindings::iovec; FAST]>,
     allocated: Allocated,
-    #[pin]
     iter: Opaque<bindings::iov_iter>,
-    #[pin]
-    _pin: PhantomPinned,
 }
 
 impl AddressVector {
@@ -54,37 +49,35 @@ impl AddressVector {
     #[doc(alias = "import_iovec")]
     #[inline]
     fn new(vector: UserPtr, count: usize) -> impl PinInit<Self, Error> {
-        try_pin_init!(&this in Self {
-            fast: Opaque::uninit(),
-            allocated: Allocated(null_mut()),
-            iter <- Opaque::try_ffi_init(|iter| {
-                let this = this.as_ptr();
-                // SAFETY: `this` is valid for writes.
-                let mut ranges = Opaque::cast_into(unsafe { &raw const (*this).fast }).cast();
-                // SAFETY:
-                // - The function checks what userspace passed.
-                // - `ranges` has room for `FAST` ranges, and `iter` is valid for writes. Neither
-                //   moves.
-                // CAST: The numbers are small. Of the count C looks at the lower 32 bits, too.
-                let length = unsafe {
-                    bindings::import_iovec(
-                        bindings::ITER_DEST as c_int,
-                        vector.as_const_ptr().cast(),
-                        count as u32,
-                        FAST as u32,
-                        &mut ranges,
-                        iter,
-                    )
-                };
-                // INVARIANT: The function left null, or memory that the caller is to free.
-                // SAFETY: `this` is valid for writes, and the field was initialized above. Nothing else
-                // refers to it until the end of the initialization.
-                unsafe { (*this).allocated = Allocated(ranges) };
-                // CAST: An errno is small.
-                to_result(length.min(0) as c_int)
-            }),
-            _pin: PhantomPinned,
-        }? Error)
+        let init = move |slot: *mut Self| {
+            // SAFETY: `slot` is valid for writes.
+            let mut ranges = Opaque::cast_into(unsafe { &raw const (*slot).fast }).cast();
+            // SAFETY: As above.
+            let iter = Opaque::cast_into(unsafe { &raw const (*slot).iter });
+            // SAFETY:
+            // - The function checks what userspace passed.
+            // - `ranges` has room for `FAST` ranges, and `iter` is valid for writes. Neither moves.
+            // CAST: The numbers are small. Of the count C looks at the lower 32 bits, too.
+            let length = unsafe {
+                bindings::import_iovec(
+                    bindings::ITER_DEST as c_int,
+                    vector.as_const_ptr().cast(),
+                    count as u32,
+                    FAST as u32,
+                    &mut ranges,
+                    iter,
+                )
+            };
+            // CAST: An errno is small.
+            to_result(length.min(0) as c_int)?;
+            // INVARIANT: The function left null, or memory that the caller is to free.
+            // SAFETY: As above.
+            unsafe { (&raw mut (*slot).allocated).write(Allocated(ranges)) };
+            Ok(())
+        };
+        // INVARIANT: The function made the iterator.
+        // SAFETY: Unless it fails, all of it that is used is initialized. It does not move.
+        unsafe { pin_init_from_closure::<_, Error>(init) }
     }
 
     /// The length of the rest, in bytes.
