@@ -7,8 +7,7 @@
 //! under the mmap write lock and the VMA write lock, before the first marker goes in. [`fill`] and
 //! [`remove_from`] write and clear markers under a read lock, and return early when others wait for
 //! that lock. [`retire`] clears the flag under both write locks when all guards of the VMA were
-//! removed. [`install`] and [`remove`] go over the
-//! VMAs, and take the write locks.
+//! removed. [`install`] and [`remove`] go over the VMAs, and take the write locks.
 
 use super::{
     locks::{untagged, work_on_rest, Rest},
@@ -225,8 +224,7 @@ fn fill(vma: &VmaMaybeGuard<'_>, range: PageRange) -> Result<usize, Failure> {
     Ok(range.end())
 }
 
-/// Removes the guards in `range`, a part of `vma`. Nothing else changes. Returns as
-/// [`fill`] does.
+/// Removes the guards in `range`, a part of `vma`. Nothing else changes. Returns as [`fill`] does.
 ///
 /// A locked VMA may have guards if it was locked after they were installed.
 ///

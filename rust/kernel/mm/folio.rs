@@ -225,8 +225,8 @@ impl Folio {
 pub struct LockedFolio<F: Deref<Target = Folio>>(F);
 
 impl<F: Deref<Target = Folio>> LockedFolio<F> {
-    /// Lets the content be lost, which nobody else has mapped. Returns whether that was possible: it
-    /// is anonymous memory that KSM does not share, without a place in swap that others use.
+    /// Lets the content be lost, which nobody else has mapped. Returns whether that was possible:
+    /// it is anonymous memory that KSM does not share, without a place in swap that others use.
     ///
     /// C: `folio_free_swap()`, `folio_clear_dirty()`.
     #[inline]

@@ -84,8 +84,8 @@ impl MmuGather<'_> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` when the memory is not anonymous or has no folios, the range does not lie in the
-    /// VMA, or the VMA is one of another address space; and errors of `work`.
+    /// `EINVAL` when the memory is not anonymous, or is a driver's or of hugetlb, the range does not
+    /// lie in the VMA, or the VMA is one of another address space; and errors of `work`.
     ///
     /// C: `mmu_notifier_invalidate_range_start()` with `MMU_NOTIFY_CLEAR`,
     /// `mmu_notifier_invalidate_range_end()`.
@@ -161,8 +161,8 @@ impl MmuGather<'_> {
         self.zap_any::<()>(vma, range)
     }
 
-    /// See [`MmuGather::zap`]. Where a PUD may map huge pages, the mmap lock is held. Out of line, and
-    /// generic in nothing, so that only the object of the caller has it, once.
+    /// See [`MmuGather::zap`]. Where a PUD may map huge pages, the mmap lock is held. Out of line,
+    /// and generic in nothing, so that only the object of the caller has it, once.
     #[inline(never)]
     #[expect(clippy::extra_unused_type_parameters)]
     fn zap_any<Nothing>(&mut self, vma: &VmaRef, range: PageRange) -> Result {
