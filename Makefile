@@ -2,8 +2,9 @@
 # For people; the kernel's build reads Kbuild.
 
 ARCH ?= x86_64
+BASE ?= 6.18
 BUILD ?= build
-export ARCH BUILD
+export ARCH BASE BUILD
 
 help:
 	@sed -n 's/^## \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -17,11 +18,13 @@ help:
 ## make bench             count the instructions of memory calls on the same three kernels
 ## make shell             boot to a shell with the tests in it
 ## make kernel            build the kernel only; the last line is the image's path
+## make series            write patches for git am on the kernel of BASE=; print their folder
 ## make setup             tools, build root and kernel tree only
 ## make clean             remove kernels and guest programs
 ## make distclean         remove the build root, the kernel trees, and what tests and benchmarks left, too
 ##
 ## ARCH=x86_64|arm64|arm  for run, fuzz, bench, shell and kernel (x86_64)
+## BASE=6.18|7.3          the kernel: Linux 6.18.15 or 7.3.4 (6.18)
 ## SEEDS="1 2 3" OPS=N    for fuzz and soak: the sequences, and how many operations each has (20000)
 ## LOOK=N                 for fuzz and soak: look at the state after every N operations (2; 25)
 ## PEER=6.19.11           for bench: that kernel, too, which has the flag in C
@@ -29,13 +32,16 @@ help:
 ## DEBUG=1                for run, shell and kernel: a kernel with KASAN, lockdep and more
 ## JOBS=N                 parallel jobs (processors + 1)
 ## KERNEL_TARBALL=FILE    the kernel source, instead of a download
-## KSRC=FOLDER            an unpacked, untouched Linux 6.18.15 to copy
+## KSRC=FOLDER            an unpacked, untouched kernel of BASE= to copy; for 7.3 that of Debian's linux-source-7.3
 ## BUILDROOT=host         this machine's toolchain, instead of a build root
 ## BUILD=FOLDER           where everything goes (build)
 setup:
 	@scripts/setup-tools
 	@scripts/buildroot
 	@scripts/prepare
+
+series: setup
+	@scripts/series
 
 kernel run fuzz bench shell: setup
 	@scripts/$@ $(ARCH)
@@ -55,5 +61,5 @@ clean:
 distclean:
 	@scripts/clean all
 
-.PHONY: help setup kernel run fuzz bench shell test soak check clean distclean
+.PHONY: help setup series kernel run fuzz bench shell test soak check clean distclean
 .NOTPARALLEL:

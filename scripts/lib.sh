@@ -13,13 +13,27 @@ BUILD=$(realpath -m "${BUILD:-$TOP/build}")
 ROOT=$BUILD/root
 CACHE=${XDG_CACHE_HOME:-${HOME:?}/.cache}/rust-vma
 JOBS=${JOBS:-$(($(nproc) + 1))}
-KVERSION=6.18.15
-# The kernels whose source is known, by SHA-256
+# The kernel that BASE= names
+BASE=${BASE:-6.18}
+case $BASE in
+6.18) KVERSION=6.18.15 ;;
+7.3) KVERSION=7.3.4 ;;
+*) die "BASE=$BASE is not known; use BASE=6.18 or BASE=7.3" ;;
+esac
+# What is built for one base only
+OUT=$BUILD/$BASE
+# The kernels whose source is known: the file of Debian, and its SHA-256
+declare -A SOURCES=(
+	[6.18.15]=linux_6.18.15.orig.tar.xz
+	[6.19.11]=linux_6.19.11.orig.tar.xz
+	[7.3.4]=linux-source-7.3_7.3.4-1~bpo13+1_all.deb
+)
 declare -A CHECKSUMS=(
 	[6.18.15]=fdf4c4d487c95b17a41cb38003faef86669e532a44fe702eb31a3390b6a60cca
 	[6.19.11]=e19d838c34519b050dd48334c673b07f4089d56449b453e6d1d04460e0667fa6
+	[7.3.4]=703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3
 )
-export BUILD
+export BUILD BASE
 
 # make and the kernel's build know no names with blanks.
 case $TOP:$BUILD in
@@ -114,6 +128,23 @@ tree_of() {
 	peer) echo "$BUILD/linux-$PEER" ;;
 	*) echo "$BUILD/linux-$KVERSION" ;;
 	esac
+}
+
+# configuration ARCH NAME...: what the kernel of BASE= is configured with, from the files of these names, too
+configuration() {
+	local arch=$1 name
+	shift
+	for name in base "$arch" "$BASE" "$@"; do
+		[ ! -e "$TOP/configs/$name.config" ] || cat "$TOP/configs/$name.config"
+		[ ! -e "$TOP/configs/$name-$arch.config" ] || cat "$TOP/configs/$name-$arch.config"
+	done
+}
+
+# patch_file NAME: a patch of this base, or one of all bases
+patch_file() {
+	local file=$TOP/patches/$BASE/$1
+	[ -e "$file" ] || file=$TOP/patches/common/$1
+	echo "$file"
 }
 
 # fuzz_difference SEED LOG LOG: the first line about SEED that only one of two logs of the fuzzer has

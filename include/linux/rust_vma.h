@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The VMA subsystem in Rust, for C: the flag VM_MAYBE_GUARD, and the functions
- * that Rust and C offer each other.
+ * The VMA subsystem in Rust, for C: the functions that Rust and C offer each
+ * other.
  */
 #ifndef _LINUX_RUST_VMA_H
 #define _LINUX_RUST_VMA_H
@@ -13,29 +13,6 @@
 struct iovec;
 struct seq_file;
 struct vm_area_struct;
-
-#ifdef CONFIG_RUST_VMA
-/**
- * define VM_MAYBE_GUARD - the VMA may hold guard regions
- *
- * Set under the mmap write lock and the VMA write lock before the first marker
- * goes in, and cleared under both after the last one is gone, so that a VMA
- * without the flag holds none.
- */
-#define VM_MAYBE_GUARD	0x00000800
-
-/**
- * define VM_STICKY - flags that tell what the page tables of a VMA may hold
- *
- * They never keep two VMAs from being merged, and what is merged has each flag
- * that either had. As in later kernels, VM_SOFTDIRTY is one: what is merged may
- * have been written to as soon as a part of it may.
- */
-#define VM_STICKY	(VM_MAYBE_GUARD | VM_SOFTDIRTY)
-#else
-#define VM_MAYBE_GUARD	0x00000000
-#define VM_STICKY	0x00000000
-#endif
 
 #ifdef CONFIG_RUST_VMA
 /* Provided by Rust: mm/rust_vma.rs. */

@@ -8,7 +8,7 @@ rustc_as_kbuild() {
 	local driver=$1 object=$2 source=$3 command name output=${4:---emit=metadata=/tmp/checked.rmeta}
 	name=$(basename "$source" .rs)
 	[ "$name" != lib ] || name=$(basename "$object" .o)
-	cd "$BUILD/x86_64" || die "there is no kernel for x86_64; run: make kernel"
+	cd "$OUT/x86_64" || die "there is no kernel for x86_64; run: make kernel"
 	command=$(sed -n '1s/^savedcmd_[^ ]* := //p' "$(dirname "$object")/.$(basename "$object").cmd")
 	[ "$command" ] || die "$object was not built; run: make kernel"
 	command=${command%%;*}
