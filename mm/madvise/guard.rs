@@ -35,7 +35,7 @@ const MAX_TRIES: usize = 3;
 const ZAP_SIZE: usize = 4 << 20;
 
 /// How much is installed under the write locks that the first guards of a VMA need, in bytes. More
-/// than that is work for a read lock.
+/// than that, and any zap, is work for a read lock.
 const SMALL: usize = 16 * PAGE_SIZE;
 
 /// Where a zap from `addr` on ends if a page table spans `span` bytes: behind `addr`, and at the
@@ -72,7 +72,7 @@ pub(super) fn install(mm: &MmWithUser, range: PageRange, rule: &Rule) -> Result<
 }
 
 /// Announces guards in the VMAs of the rest of a range: in the first of them at least, where it
-/// installs them at once if they are few.
+/// installs them at once if they are few and no memory is in their place.
 ///
 /// # Errors
 ///
@@ -89,7 +89,10 @@ fn announce_in_rest(
     rule.check_seal(&vma)?;
     let vma = announce(vma)?;
     if part.size() <= SMALL {
-        rest.addr = fill(&vma, part)?;
+        rest.addr = match fill_vacant(&vma, part)? {
+            Some(Stopped::ByMemory(addr) | Stopped::ForOthers(addr)) => addr,
+            None => part.end(),
+        };
     }
     let mut rest = rest.starting_at(part.end());
     while let Ok(Some((vma, part))) = rest.next_vma::<MmapWrite>(guard) {
@@ -201,14 +204,7 @@ fn install_in(vma: &VmaRef, range: PageRange) -> Result<usize, Failure> {
 fn fill(vma: &VmaMaybeGuard<'_>, range: PageRange) -> Result<usize, Failure> {
     let (mut addr, mut tries) = (range.start(), 0);
     while let Some(rest) = range.clamp(addr, range.end()) {
-        let mut visitor = Install {
-            start: addr,
-            stopped: None,
-        };
-        if walk(vma, rest, &mut visitor)?.is_continue() {
-            break;
-        }
-        let in_way = match visitor.stopped {
+        let in_way = match fill_vacant(vma, rest)? {
             Some(Stopped::ForOthers(addr)) => return Ok(addr),
             Some(Stopped::ByMemory(addr)) => addr,
             None => break,
@@ -218,10 +214,31 @@ fn fill(vma: &VmaMaybeGuard<'_>, range: PageRange) -> Result<usize, Failure> {
             return Err(Failure::Blocked);
         }
         addr = in_way;
-        // The zap leaves the markers that are there already.
-        vma.zap_page_range_single(addr, zap_end(addr, table_span()).min(range.end()) - addr);
+        // Each walk may come no further than to a page that was just faulted in.
+        if addr > range.start() && vma.should_unlock() {
+            return Ok(addr);
+        }
+        if let Some(part) = rest.clamp(addr, zap_end(addr, table_span())) {
+            vma.zap(part)?;
+        }
     }
     Ok(range.end())
+}
+
+/// Installs guards in `range` up to where memory is in their place, or the locks should be
+/// released.
+///
+/// # Errors
+///
+/// `ENOMEM` as for [`fill`].
+fn fill_vacant(vma: &VmaMaybeGuard<'_>, range: PageRange) -> Result<Option<Stopped>> {
+    let mut visitor = Install {
+        start: range.start(),
+        stopped: None,
+    };
+    // Where the walk ended is in the visitor.
+    let _ = walk(vma, range, &mut visitor)?;
+    Ok(visitor.stopped)
 }
 
 /// Removes the guards in `range`, a part of `vma`. Nothing else changes. Returns as [`fill`] does.

@@ -3,10 +3,9 @@
 //! Large folios of which only a part is in the range of advice.
 
 use kernel::{
-    mm::folio::{Folio, LockedFolio},
+    mm::folio::{FolioRef, LockedFolio},
     mm::page_table::FolioEntries,
     page::PAGE_SIZE,
-    types::ARef,
 };
 
 /// Locks a folio, a part of which `entries` map, to split it. `None` when it is to be left alone:
@@ -32,7 +31,7 @@ pub(super) fn lock_to_split<V>(
 
 /// The split of a locked folio, which `nr_pages` entries from `addr` on map in part.
 pub(super) struct Split {
-    folio: LockedFolio<ARef<Folio>>,
+    folio: LockedFolio<FolioRef>,
     addr: usize,
     nr_pages: usize,
 }

@@ -7,7 +7,7 @@ use core::pin::Pin;
 use kernel::{
     mm::{
         file::VmaFile, plugged, tlb::MmuGather, untag_current, virt::VmaRef, AddressVector,
-        LockMode, MmWithUser, MmapRead, MmapReadGuard, MmapWrite, PageRange, VmaReadGuard,
+        LockMode, MmWithUser, MmapRead, MmapReadGuard, MmapWrite, PageRange, VmFlags, VmaReadGuard,
     },
     prelude::*,
 };
@@ -265,13 +265,15 @@ fn untag_current_range(range: PageRange) -> Result<PageRange> {
 /// when the range is not in one VMA.
 ///
 /// Userfaultfd is told of a removal, and its answer is awaited without the mmap lock. So memory
-/// that it watches needs that lock. So do the huge pages of DAX, which a zap may split.
+/// that it watches needs that lock. So do the huge pages of DAX and of drivers, which a zap may
+/// split.
 ///
 /// C: `try_vma_read_lock()` of `mm/madvise.c`.
 fn lock_one_vma(mm: &MmWithUser, range: PageRange) -> Option<VmaReadGuard<'_>> {
     mm.lock_vma_under_rcu(range.start()).filter(|vma| {
         let is_dax = vma.file().is_some_and(VmaFile::is_dax);
-        range.end() <= vma.end() && !vma.userfaultfd_armed() && !is_dax
+        let is_drivers = vma.vm_flags().intersects(VmFlags::MIXEDMAP);
+        range.end() <= vma.end() && !vma.userfaultfd_armed() && !is_dax && !is_drivers
     })
 }
 

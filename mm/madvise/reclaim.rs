@@ -15,7 +15,7 @@ use kernel::{
 };
 
 #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-use kernel::{mm::page_table::HugePage, types::ARef};
+use kernel::{mm::folio::LockedFolio, mm::page_table::HugePage};
 
 /// The bytes of addresses after which others may have the processor, and the page table.
 ///
@@ -111,7 +111,7 @@ impl Visitor<VmaGather<'_>> for Reclaim {
                 return None;
             }
             if !is_whole {
-                return Some(ARef::from(folio));
+                return Some(folio.try_lock()?.into_owned());
             }
             if self.method == Method::Deactivate {
                 locked.clear_young();
@@ -119,7 +119,7 @@ impl Visitor<VmaGather<'_>> for Reclaim {
             self.reclaim_folio(folio, list);
             None
         });
-        Ok(match split.map(|folio| Folio::lock(folio).split()) {
+        Ok(match split.map(LockedFolio::split) {
             Some(Ok(())) => Step::Again,
             _ => Step::Next,
         })

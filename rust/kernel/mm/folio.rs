@@ -3,7 +3,7 @@
 //! Folios: the memory that page tables map.
 //!
 //! A [`Folio`] that is reached through a page table is kept by the lock of that table only. To keep
-//! it longer, take a reference (`ARef<Folio>`).
+//! it longer, lock it and take a reference ([`FolioRef`]).
 //!
 //! C headers: [`include/linux/mm.h`](srctree/include/linux/mm.h),
 //! [`include/linux/page-flags.h`](srctree/include/linux/page-flags.h),
@@ -13,7 +13,7 @@ use crate::mm::additions::bindings;
 use crate::{
     error::{code::EINVAL, to_result, Result},
     prelude::*,
-    types::{ARef, AlwaysRefCounted, Opaque},
+    types::Opaque,
 };
 use core::{convert::Infallible, ops::Deref, pin::Pin, ptr::NonNull};
 use pin_init::{pin_init_from_closure, stack_pin_init};
@@ -25,22 +25,6 @@ use pin_init::{pin_init_from_closure, stack_pin_init};
 /// The reference count is not zero while a reference to this type lives.
 #[repr(transparent)]
 pub struct Folio(Opaque<bindings::folio>);
-
-// SAFETY: `folio_get()` adds a reference and `folio_put()` takes one away; the folio is freed when
-// none is left.
-unsafe impl AlwaysRefCounted for Folio {
-    #[inline]
-    fn inc_ref(&self) {
-        // SAFETY: By the type invariants the folio is valid.
-        unsafe { bindings::folio_get(self.as_raw()) };
-    }
-
-    #[inline]
-    unsafe fn dec_ref(folio: NonNull<Self>) {
-        // SAFETY: The caller gives its reference up.
-        unsafe { bindings::folio_put(folio.cast().as_ptr()) };
-    }
-}
 
 impl Folio {
     /// Makes a reference of a raw pointer.
@@ -165,9 +149,13 @@ impl Folio {
     }
 
     /// Lets reclaim drop it without writing it to swap, unless it is written to before.
+    ///
+    /// # Safety
+    ///
+    /// Nobody may need the content.
     #[doc(alias = "folio_mark_lazyfree")]
     #[inline]
-    pub(super) fn mark_lazyfree(&self) {
+    pub(super) unsafe fn mark_lazyfree(&self) {
         // SAFETY: By the type invariants the folio is valid.
         unsafe { bindings::folio_mark_lazyfree(self.as_raw()) };
     }
@@ -204,16 +192,33 @@ impl Folio {
         // INVARIANT: The lock was just taken.
         locked.then_some(LockedFolio(self))
     }
+}
 
-    /// Locks the folio; may sleep.
-    ///
-    /// C: `folio_lock()`.
+/// A reference to a folio.
+///
+/// The one who locks the folio can take one, so that their number cannot overflow.
+///
+/// # Invariants
+///
+/// It owns a reference.
+#[doc(alias = "folio_get")]
+pub struct FolioRef(NonNull<Folio>);
+
+impl Deref for FolioRef {
+    type Target = Folio;
+
     #[inline]
-    pub fn lock(folio: ARef<Self>) -> LockedFolio<ARef<Self>> {
-        // SAFETY: By the type invariants the folio is valid.
-        unsafe { bindings::folio_lock(folio.as_raw()) };
-        // INVARIANT: The lock was just taken.
-        LockedFolio(folio)
+    fn deref(&self) -> &Folio {
+        // SAFETY: By the type invariants there is a reference to the folio.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for FolioRef {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the reference is the one of this value to give up.
+        unsafe { bindings::folio_put(self.0.as_ptr().cast()) };
     }
 }
 
@@ -225,12 +230,16 @@ impl Folio {
 pub struct LockedFolio<F: Deref<Target = Folio>>(F);
 
 impl<F: Deref<Target = Folio>> LockedFolio<F> {
-    /// Lets the content be lost, which nobody else has mapped. Returns whether that was possible:
-    /// it is anonymous memory that KSM does not share, without a place in swap that others use.
+    /// Lets the content be lost. Returns whether that was possible: it is anonymous memory that KSM
+    /// does not share, without a place in swap that others use.
     ///
     /// C: `folio_free_swap()`, `folio_clear_dirty()`.
+    ///
+    /// # Safety
+    ///
+    /// Nobody may need the content: no other address space has the folio mapped.
     #[inline]
-    pub(super) fn discard(&self) -> bool {
+    pub(super) unsafe fn discard(&self) -> bool {
         if !self.0.is_anon_not_ksm() {
             return false;
         }
@@ -247,15 +256,18 @@ impl<F: Deref<Target = Folio>> LockedFolio<F> {
 impl LockedFolio<&Folio> {
     /// Takes a reference, to keep the folio when the page table is not locked any more.
     #[inline]
-    pub fn into_owned(self) -> LockedFolio<ARef<Folio>> {
-        let folio = ARef::from(self.0);
+    pub fn into_owned(self) -> LockedFolio<FolioRef> {
+        // SAFETY: By the type invariants the folio is valid.
+        unsafe { bindings::folio_get(self.0.as_raw()) };
+        // INVARIANT: The reference was just taken.
+        let folio = FolioRef(self.0.into());
         core::mem::forget(self);
         // INVARIANT: The lock went over from `self`, which does not release it.
         LockedFolio(folio)
     }
 }
 
-impl LockedFolio<ARef<Folio>> {
+impl LockedFolio<FolioRef> {
     /// Splits a large folio into folios as small as they can be; may sleep.
     ///
     /// # Errors
@@ -291,10 +303,11 @@ impl<F: Deref<Target = Folio>> Drop for LockedFolio<F> {
 pub struct IsolatedFolios(Opaque<bindings::list_head>);
 
 impl IsolatedFolios {
-    /// Hands an empty list to `collect` and reclaims what is on it afterwards, which may sleep.
+    /// Hands an empty list to `collect` and reclaims what is on it afterwards, which may sleep. So
+    /// what is returned borrows nothing that is locked.
     #[doc(alias = "reclaim_pages")]
     #[inline]
-    pub fn reclaim<R>(collect: impl FnOnce(Pin<&mut Self>) -> R) -> R {
+    pub fn reclaim<R: 'static>(collect: impl FnOnce(Pin<&mut Self>) -> R) -> R {
         stack_pin_init!(let list = Self::new());
         let result = collect(list.as_mut());
         // SAFETY: By the type invariants the list holds isolated folios only. The call takes them,
@@ -347,9 +360,10 @@ impl Drop for IsolatedFolios {
     }
 }
 
-/// Puts the folios that this processor has set aside on the lists of reclaim.
+/// Puts the folios that this processor has set aside on the lists of reclaim. Does nothing in an
+/// interrupt, which may have come while that was done.
 #[inline]
 pub fn lru_add_drain() {
-    // SAFETY: There are no requirements.
-    unsafe { bindings::lru_add_drain() };
+    // SAFETY: The function checks that this is no interrupt.
+    unsafe { bindings::lru_add_drain_in_task() };
 }

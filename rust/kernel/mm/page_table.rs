@@ -79,12 +79,13 @@ pub trait Visitor<V: Walkable> {
 /// Walks over the page tables of `vma` in the part of `range` that lies within its
 /// [bounds](Walkable::bounds).
 ///
-/// Returns whether the visitor ended the walk. The visitor borrows nothing, so that it has no
-/// reference to the VMA or to a guard of its lock.
+/// Returns whether the visitor ended the walk. The visitor borrows nothing, so that it cannot have
+/// a guard of the lock on the stack of its caller.
 ///
-/// While [`Entries`] or a [`LockedHugePage`] are there, nothing may sleep or lock a page table. On
-/// SMP kernels that is a deadlock or a `BUG()`; on others, where spinlocks are none, it is
-/// undefined behaviour.
+/// While [`Entries`] or a [`LockedHugePage`] are there, nothing may sleep or lock a page table:
+/// that is a deadlock, as with any spinlock. Without SMP it would be none, and what is locked twice
+/// be changed twice; so `CONFIG_RUST_VMA` depends on `CONFIG_SMP`. To forget one leaves the table
+/// locked, and pages that were freed from swap counted.
 ///
 /// # Errors
 ///
@@ -253,13 +254,16 @@ fn descend<V: Walkable>(vma: &VmaRef, addr: usize, end: usize) -> Result<(Found,
         return Ok((Found::HugePud(pud), end));
     }
     let is_none = || kind == bindings::TABLE_ENTRY_NONE;
-    let pmd = lower!(pud, end, is_none(), pmd_alloc, pmd_offset);
-    // A page fault may have put a huge page in the place of the table that was to be allocated, and
-    // someone else may have taken it away again.
-    // SAFETY: The entry is valid.
-    if V::ALLOCATE && is_none() && unsafe { bindings::pud_kind(pud) } != bindings::TABLE_ENTRY_TABLE
-    {
-        return Ok((Found::HugePud(pud), end));
+    let mut pmd = lower!(pud, end, is_none(), pmd_alloc, pmd_offset);
+    if V::ALLOCATE && is_none() {
+        // A page fault may have put a huge page in the place of the table that was to be allocated,
+        // and someone else may have taken it away again. Once there is a table, it stays.
+        // SAFETY: The entry is valid.
+        if unsafe { bindings::pud_kind(pud) } != bindings::TABLE_ENTRY_TABLE {
+            return Ok((Found::HugePud(pud), end));
+        }
+        // SAFETY: The entry refers to a table.
+        pmd = unsafe { bindings::pmd_offset(pud, addr) };
     }
 
     let pud_end = end;

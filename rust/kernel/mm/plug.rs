@@ -37,11 +37,12 @@ impl Drop for Plug {
     }
 }
 
-/// Holds requests to disks back while `work` runs, so that they can be submitted together.
+/// Holds requests to disks back while `work` runs, so that they can be submitted together. That may
+/// sleep, so that what is returned borrows nothing that is locked.
 ///
 /// C: `blk_start_plug()`, `blk_finish_plug()`.
 #[inline]
-pub fn plugged<R>(work: impl FnOnce() -> R) -> R {
+pub fn plugged<R: 'static>(work: impl FnOnce() -> R) -> R {
     stack_pin_init!(let _plug = Plug::start());
     work()
 }

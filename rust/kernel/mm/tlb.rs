@@ -84,8 +84,8 @@ impl MmuGather<'_> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` when the memory is not anonymous, or is a driver's or of hugetlb, the range does not
-    /// lie in the VMA, or the VMA is one of another address space; and errors of `work`.
+    /// `EINVAL` when the memory is not anonymous, or is a driver's or of hugetlb, the range does
+    /// not lie in the VMA, or the VMA is one of another address space; and errors of `work`.
     ///
     /// C: `mmu_notifier_invalidate_range_start()` with `MMU_NOTIFY_CLEAR`,
     /// `mmu_notifier_invalidate_range_end()`.
@@ -139,15 +139,18 @@ impl MmuGather<'_> {
     /// - `EINVAL` when it is one of hugetlb and the range cuts a huge page.
     /// - `EINVAL` when a PUD may map huge pages, as for DAX or a driver. To split them takes the
     ///   mmap lock: see [`MmuGather::zap_mmap_locked`].
-    #[doc(alias = "zap_page_range_single_batched")]
+    #[doc(alias = "zap_vma_range_batched")]
     #[inline]
     pub fn zap(&mut self, vma: &VmaRef, range: PageRange) -> Result {
-        let may_have_huge_puds = vma.vm_flags().intersects(VmFlags::PFNMAP)
+        let may_have_huge_puds = vma
+            .vm_flags()
+            .intersects(VmFlags::PFNMAP.union(VmFlags::MIXEDMAP))
             || vma.file().is_some_and(|file| file.is_dax());
         if may_have_huge_puds {
             return Err(EINVAL);
         }
-        self.zap_any::<()>(vma, range)
+        // SAFETY: No PUD maps huge pages.
+        unsafe { self.zap_any::<()>(vma, range) }
     }
 
     /// As [`MmuGather::zap`], under the mmap lock, for any VMA.
@@ -158,14 +161,19 @@ impl MmuGather<'_> {
     /// - `EINVAL` when it is one of hugetlb and the range cuts a huge page.
     #[inline]
     pub fn zap_mmap_locked(&mut self, vma: &VmaMmapLocked, range: PageRange) -> Result {
-        self.zap_any::<()>(vma, range)
+        // SAFETY: The mmap lock is held.
+        unsafe { self.zap_any::<()>(vma, range) }
     }
 
-    /// See [`MmuGather::zap`]. Where a PUD may map huge pages, the mmap lock is held. Out of line,
-    /// and generic in nothing, so that only the object of the caller has it, once.
+    /// See [`MmuGather::zap`]. Out of line, and generic in nothing, so that only the object of the
+    /// caller has it, once.
+    ///
+    /// # Safety
+    ///
+    /// The mmap lock must be held where a PUD may map huge pages.
     #[inline(never)]
     #[expect(clippy::extra_unused_type_parameters)]
-    fn zap_any<Nothing>(&mut self, vma: &VmaRef, range: PageRange) -> Result {
+    unsafe fn zap_any<Nothing>(&mut self, vma: &VmaRef, range: PageRange) -> Result {
         self.check(vma)?;
         let Some(range) = range.clamp(vma.start(), vma.end()) else {
             return Ok(());
@@ -175,23 +183,12 @@ impl MmuGather<'_> {
                 return Err(EINVAL);
             }
         }
-        let mut details = bindings::zap_details {
-            reclaim_pt: true,
-            even_cows: true,
-            ..Default::default()
-        };
         // SAFETY:
         // - The VMA is valid, and `range` lies in it.
-        // - The mmap lock is held where huge pages that a PUD maps may have to be split.
+        // - The caller holds the mmap lock where huge pages that a PUD maps may have to be split.
         // - By the type invariants the collection is valid; it is one of the same address space.
         unsafe {
-            bindings::zap_page_range_single_batched(
-                self.tlb,
-                vma.as_ptr(),
-                range.start(),
-                range.size(),
-                &mut details,
-            )
+            bindings::zap_vma_range_batched(self.tlb, vma.as_ptr(), range.start(), range.size())
         };
         Ok(())
     }

@@ -5,7 +5,7 @@
 use crate::{
     error::{code::EINVAL, Result},
     mm::{
-        page_table::{walk, Step, Table, Visitor},
+        page_table::{walk, HugePage, Step, Table, Visitor},
         virt::VmaRef,
         MmWithUser, PageRange, VmaWrite,
     },
@@ -91,7 +91,28 @@ struct Remove {
     stopped: usize,
 }
 
+impl Remove {
+    /// Whether to stop before `range`. Something is done in each walk.
+    #[inline]
+    fn stops_for_others(&mut self, vma: &VmaRef, range: PageRange) -> bool {
+        let stops = range.start() > self.start && vma.should_unlock();
+        if stops {
+            self.stopped = range.start();
+        }
+        stops
+    }
+}
+
 impl Visitor<VmaRef> for Remove {
+    #[inline]
+    fn huge(&mut self, page: &mut HugePage<'_, VmaRef>) -> Result<Step> {
+        let place = page.as_table();
+        if self.stops_for_others(place.vma(), place.range()) {
+            return Ok(Step::Stop);
+        }
+        Ok(Step::Next)
+    }
+
     #[inline]
     fn huge_pud(&mut self, _: PageRange) -> Option<Step> {
         Some(Step::Next)
@@ -99,12 +120,10 @@ impl Visitor<VmaRef> for Remove {
 
     #[inline]
     fn table(&mut self, table: &mut Table<'_, VmaRef>) -> Result<Step> {
-        let start = table.range().start();
-        if start > self.start && table.vma().should_unlock() {
-            self.stopped = start;
+        if self.stops_for_others(table.vma(), table.range()) {
             return Ok(Step::Stop);
         }
-        let Some(mut entries) = table.lock(start) else {
+        let Some(mut entries) = table.lock(table.range().start()) else {
             return Ok(Step::Again);
         };
         while let Some(guards) = entries.next_guards() {
@@ -126,7 +145,7 @@ pub(super) fn has_no_guards(vma: &VmaWrite<'_>) -> bool {
 
 /// Ends a walk at the first guard marker, or when others wait and some tables were looked at.
 struct FindGuard {
-    /// The number of tables that were looked at.
+    /// The number of tables and huge pages that were looked at.
     tables: usize,
 }
 
@@ -134,9 +153,24 @@ impl FindGuard {
     /// The number of tables that are looked at although others wait: less than a millisecond of
     /// work.
     const MIN_TABLES: usize = 512;
+
+    /// Whether to stop, as others wait. Counts what is looked at next.
+    #[inline]
+    fn stops_for_others(&mut self, vma: &VmaRef) -> bool {
+        self.tables += 1;
+        self.tables > Self::MIN_TABLES && vma.should_unlock()
+    }
 }
 
 impl Visitor<VmaRef> for FindGuard {
+    #[inline]
+    fn huge(&mut self, page: &mut HugePage<'_, VmaRef>) -> Result<Step> {
+        if self.stops_for_others(page.as_table().vma()) {
+            return Ok(Step::Stop);
+        }
+        Ok(Step::Next)
+    }
+
     #[inline]
     fn huge_pud(&mut self, _: PageRange) -> Option<Step> {
         Some(Step::Next)
@@ -144,12 +178,10 @@ impl Visitor<VmaRef> for FindGuard {
 
     #[inline]
     fn table(&mut self, table: &mut Table<'_, VmaRef>) -> Result<Step> {
-        if self.tables > Self::MIN_TABLES && table.vma().should_unlock() {
+        if self.stops_for_others(table.vma()) {
             return Ok(Step::Stop);
         }
-        self.tables += 1;
-        let start = table.range().start();
-        let Some(mut entries) = table.lock(start) else {
+        let Some(mut entries) = table.lock(table.range().start()) else {
             return Ok(Step::Again);
         };
         let found = entries.next_guards().is_some();

@@ -184,14 +184,16 @@ impl WholeFolio<'_, AnonGather<'_>> {
             let Some(locked) = folio.try_lock() else {
                 return;
             };
-            if !folio.is_mapped_once_per_page() || !locked.discard() {
+            // SAFETY: The memory of the gather may be discarded, and nobody else has it mapped.
+            if !folio.is_mapped_once_per_page() || !unsafe { locked.discard() } {
                 return;
             }
         }
         if self.is_young() || self.is_dirty() {
             self.clear_young_dirty();
         }
-        folio.mark_lazyfree();
+        // SAFETY: The memory of the gather may be discarded.
+        unsafe { folio.mark_lazyfree() };
     }
 
     /// Clears the accessed and dirty bits.

@@ -116,7 +116,7 @@ impl FlagChange<'_> {
     /// `EINVAL` for the memory of a device, whose driver may not support that.
     #[inline]
     pub fn do_fork(&mut self) -> Result {
-        if self.flags.intersects(VmFlags::IO) {
+        if self.flags.intersects(VmFlags::DOFORK_REFUSES) {
             return Err(EINVAL);
         }
         // INVARIANT: It was checked.
@@ -206,6 +206,10 @@ impl FlagChange<'_> {
     fn ksm_madvise(&mut self, mergeable: bool) -> Result {
         // INVARIANT: The function makes the memory right for the flags.
         self.flags = self.vma.ksm_madvise(self.range, self.flags, mergeable)?;
+        if mergeable {
+            // INVARIANT: The VMA has the flag, if it does.
+            self.flags = self.flags | (self.vma.vm_flags() & VmFlags::MERGEABLE);
+        }
         Ok(())
     }
 

@@ -133,7 +133,8 @@ impl<'g> VmaMmapWrite<'g> {
             // are right.
             unsafe { bindings::vma_modify_flags(vmi, prev, vma, start, end, flags.bits()) }
         })?;
-        vma.reset_flags(flags);
+        // SAFETY: The caller promises that the flags are right.
+        unsafe { vma.reset_flags(flags) };
         Ok(vma.end())
     }
 
@@ -160,7 +161,8 @@ impl<'g> VmaMmapWrite<'g> {
             // SAFETY: `modify` passes what the function needs, and the name is valid.
             unsafe { bindings::vma_modify_name(vmi, prev, vma, start, end, raw) }
         })?;
-        vma.reset_flags(flags);
+        // SAFETY: The memory of the range has these flags, as has what it was merged with.
+        unsafe { vma.reset_flags(flags) };
         vma.set_name(name);
         Ok(vma.end())
     }
@@ -237,12 +239,25 @@ impl<'g> VmaWrite<'g> {
         }
     }
 
-    /// Gives the VMA the flags that it was merged or split for. Those of `VM_STICKY` stay.
-    #[doc(alias = "vm_flags_reset")]
+    /// Gives the VMA the flags that it was merged or split for. Those of `VM_STICKY` stay, as what
+    /// it was merged with may have had some.
+    ///
+    /// # Safety
+    ///
+    /// `flags` must be right for the memory of the VMA.
+    #[doc(alias = "vma_flags_reset_once")]
     #[inline]
-    fn reset_flags(&self, flags: VmFlags) {
-        // SAFETY: By the type invariants the VMA is valid and write-locked.
-        unsafe { bindings::vm_flags_reset(self.as_ptr(), flags.bits()) };
+    unsafe fn reset_flags(&self, flags: VmFlags) {
+        let flags = flags | (self.vm_flags() & VmFlags::STICKY);
+        // SAFETY:
+        // - By the type invariants the VMA is valid and write-locked.
+        // - The caller promises that the flags are right.
+        unsafe { bindings::vma_flags_reset_once(self.as_ptr(), flags.bits()) };
+        #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+        if flags.intersects(VmFlags::HUGEPAGE) {
+            // SAFETY: As above; the mmap lock is held for writing.
+            unsafe { bindings::khugepaged_enter_vma(self.as_ptr(), flags.bits()) };
+        }
     }
 
     /// Gives the VMA a name, or none. A name that is equal stays.
