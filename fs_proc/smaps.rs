@@ -85,6 +85,7 @@ const fn mnemonics() -> [Mnemonic; BITS] {
         SHADOW_STACK b"ss",
         DROPPABLE b"dp",
         SEALED b"sl",
+        UFFD_RWP b"ur",
     }
     if cfg!(CONFIG_ARM64_BTI) {
         letters!(ARM64_BTI b"bt");

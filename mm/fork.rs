@@ -8,17 +8,13 @@ use kernel::mm::VmFlags;
 /// again by page faults.
 ///
 /// They must be copied when they hold what no page fault brings back: pages of the process's own
-/// (`has_anon_vma`), page frames that a driver mapped, guard markers. The write protection of
-/// userfaultfd is in the page tables, too; whether the child keeps it is seen in the flags of the
-/// copy, `dst`, alone.
+/// (`has_anon_vma`), page frames that a driver mapped, guard markers, the protection of
+/// userfaultfd. `copy` has the flags of the child's VMA, from which userfaultfd may have been taken
+/// away.
 ///
 /// C: `vma_needs_copy()` of `mm/memory.c`.
-pub(crate) fn needs_copy(dst: VmFlags, src: VmFlags, has_anon_vma: bool) -> bool {
-    const NOT_FAULTED_BACK: VmFlags = VmFlags::PFNMAP
-        .union(VmFlags::MIXEDMAP)
-        .union(VmFlags::MAYBE_GUARD);
-
-    dst.intersects(VmFlags::UFFD_WP) || src.intersects(NOT_FAULTED_BACK) || has_anon_vma
+pub(crate) fn needs_copy(copy: VmFlags, has_anon_vma: bool) -> bool {
+    copy.intersects(VmFlags::COPY_ON_FORK) || has_anon_vma
 }
 
 #[cfg(CONFIG_RUST_VMA_KUNIT_TEST)]
@@ -31,34 +27,32 @@ mod tests {
 
     #[test]
     fn plain_file_mappings_are_faulted_back() {
-        assert!(!needs_copy(PLAIN, PLAIN, false));
-        assert!(!needs_copy(VmFlags::NONE, VmFlags::NONE, false));
+        assert!(!needs_copy(PLAIN, false));
+        assert!(!needs_copy(VmFlags::NONE, false));
     }
 
     #[test]
     fn own_pages_are_copied() {
-        assert!(needs_copy(PLAIN, PLAIN, true));
+        assert!(needs_copy(PLAIN, true));
     }
 
     #[test]
-    fn each_flag_of_the_source_suffices() {
-        for flag in [VmFlags::PFNMAP, VmFlags::MIXEDMAP, VmFlags::MAYBE_GUARD] {
-            assert!(needs_copy(PLAIN, PLAIN | flag, false));
-            assert!(needs_copy(PLAIN | flag, PLAIN | flag, false));
-            assert!(!needs_copy(PLAIN | flag, PLAIN, false));
+    fn each_flag_suffices() {
+        let flags = [
+            VmFlags::PFNMAP,
+            VmFlags::MIXEDMAP,
+            VmFlags::MAYBE_GUARD,
+            VmFlags::UFFD_WP,
+        ];
+        for flag in flags {
+            assert!(needs_copy(PLAIN | flag, false));
         }
-    }
-
-    #[test]
-    fn write_protection_counts_in_the_copy_alone() {
-        assert!(needs_copy(PLAIN | VmFlags::UFFD_WP, PLAIN, false));
-        assert!(!needs_copy(PLAIN, PLAIN | VmFlags::UFFD_WP, false));
+        let rwp = needs_copy(PLAIN | VmFlags::UFFD_RWP, false);
+        assert_eq!(rwp, !VmFlags::UFFD_RWP.is_empty());
     }
 
     #[test]
     fn no_other_flag_counts() {
-        let others =
-            !(VmFlags::PFNMAP | VmFlags::MIXEDMAP | VmFlags::MAYBE_GUARD | VmFlags::UFFD_WP);
-        assert!(!needs_copy(others, others, false));
+        assert!(!needs_copy(!VmFlags::COPY_ON_FORK, false));
     }
 }

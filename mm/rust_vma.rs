@@ -80,10 +80,10 @@ pub unsafe extern "C" fn vma_needs_copy(
     src_vma: *mut bindings::vm_area_struct,
 ) -> bool {
     // SAFETY: The caller promises that the VMA is valid and the mmap lock held.
-    let dst = unsafe { VmaRef::from_raw(dst_vma) };
+    let copy = unsafe { VmaRef::from_raw(dst_vma) };
     // SAFETY: As above.
-    let src = unsafe { VmaRef::from_raw(src_vma) };
-    fork::needs_copy(dst.vm_flags(), src.vm_flags(), src.has_anon_vma())
+    let source = unsafe { VmaRef::from_raw(src_vma) };
+    fork::needs_copy(copy.vm_flags(), source.has_anon_vma())
 }
 
 /// The exports of `CONFIG_ANON_VMA_NAME`.

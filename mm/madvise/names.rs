@@ -7,7 +7,7 @@ use kernel::{
     mm::{AnonVmaName, LockMode, MmWithUser, MmapWrite, PageRange, VmaMmapWrite},
     prelude::*,
     str::CStr,
-    types::ARef,
+    sync::aref::ARef,
     uaccess::UserSlice,
 };
 
@@ -51,9 +51,8 @@ fn copy(name: UserPtr) -> Result<ARef<AnonVmaName>> {
     if len == MAX_LEN && read(&mut [0; MAX_LEN + 1]) != Ok(len) {
         return Err(EINVAL);
     }
-    AnonVmaName::new(CStr::from_bytes_with_nul(
-        buffer.get(..len).unwrap_or_default(),
-    )?)
+    let name = CStr::from_bytes_with_nul(buffer.get(..len).unwrap_or_default());
+    AnonVmaName::new(name.map_err(|_| EINVAL)?)
 }
 
 /// Gives `range`, a part of `vma`, a name, or none. Returns the end of the VMA that has the range

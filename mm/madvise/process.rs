@@ -3,7 +3,12 @@
 //! `process_madvise()`: advice for a vector of ranges, in this or another process.
 
 use super::{advise_vector, Behavior};
-use kernel::{cred::Capability, mm::AddressVector, prelude::*, task::Task};
+use kernel::{
+    cred::Capability,
+    mm::{madv::ADVICE_CHECKED_LATE, AddressVector},
+    prelude::*,
+    task::Task,
+};
 
 /// Applies advice to the `count` ranges of the vector at `vector`, in the process of `pidfd`.
 ///
@@ -14,9 +19,10 @@ use kernel::{cred::Capability, mm::AddressVector, prelude::*, task::Task};
 ///
 /// - `EINVAL` when `flags` is not zero.
 /// - Errors of [`AddressVector::import`], [`Task::from_pidfd`], and [`Task::mm_for_read`].
+/// - `EINVAL` when the advice is unknown; with [`ADVICE_CHECKED_LATE`] only if there is a range,
+///   and behind the two errors that follow.
 /// - `EINVAL` when the process is another one and the advice is not for others.
 /// - `EPERM` when it is another one and the current thread lacks `CAP_SYS_NICE`.
-/// - `EINVAL` when the advice is unknown and there is a range.
 /// - Errors of [`advise`] for the first range.
 ///
 /// C: `process_madvise()` of `mm/madvise.c`.
@@ -34,6 +40,10 @@ pub(crate) fn process_madvise(
     }
     AddressVector::import(vector, count, |vector| {
         let mm = Task::from_pidfd(pidfd)?.mm_for_read()?;
+        let advice = Behavior::try_from(behavior);
+        if !ADVICE_CHECKED_LATE {
+            advice?;
+        }
         if !mm.is_current() {
             if !Behavior::is_remote(behavior) {
                 return Err(EINVAL);
@@ -42,8 +52,8 @@ pub(crate) fn process_madvise(
                 return Err(EPERM);
             }
         }
-        match Behavior::try_from(behavior) {
-            Ok(behavior) => advise_vector(&mm, vector, behavior),
+        match advice {
+            Ok(advice) => advise_vector(&mm, vector, advice),
             Err(_) if vector.remaining() == 0 => Ok(0),
             Err(e) => Err(e),
         }

@@ -123,7 +123,7 @@ mod guards {
         let copies = |memory: &UserMemory| {
             memory.with_vma(0, |vma| {
                 let flags = vma.vm_flags();
-                fork::needs_copy(flags, flags, vma.has_anon_vma())
+                fork::needs_copy(flags, vma.has_anon_vma())
             })
         };
         let memory = UserMemory::map(PAGES, true)?;

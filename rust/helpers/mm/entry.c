@@ -10,19 +10,19 @@
 unsigned int rust_helper_pte_read(pte_t *ptep, pte_t *ptentp)
 {
 	pte_t pte = ptep_get(ptep);
-	swp_entry_t entry;
+	softleaf_t entry;
 
 	*ptentp = pte;
 	if (pte_none(pte))
 		return PTE_ENTRY_NONE;
 	if (pte_present(pte))
 		return PTE_ENTRY_PRESENT;
-	entry = pte_to_swp_entry(pte);
-	if (!non_swap_entry(entry))
+	entry = softleaf_from_pte(pte);
+	if (softleaf_is_swap(entry))
 		return PTE_ENTRY_SWAP;
-	if (is_guard_swp_entry(entry))
+	if (softleaf_is_guard_marker(entry))
 		return PTE_ENTRY_GUARD;
-	if (is_hwpoison_entry(entry) || is_poisoned_swp_entry(entry))
+	if (softleaf_is_hwpoison(entry) || softleaf_is_poison_marker(entry))
 		return PTE_ENTRY_POISONED;
 	return PTE_ENTRY_OTHER;
 }
@@ -33,18 +33,16 @@ unsigned int rust_helper_ptes_not_swapped(pte_t *ptep, unsigned int max)
 	unsigned int n;
 
 	for (n = 0; n < max; n++) {
-		pte_t pte = ptep_get(ptep + n);
-
-		if (is_swap_pte(pte) && !non_swap_entry(pte_to_swp_entry(pte)))
+		if (softleaf_is_swap(softleaf_from_pte(ptep_get(ptep + n))))
 			break;
 	}
 	return n;
 }
 
-void rust_helper_clear_not_present_full_ptes(struct mmu_gather *tlb, unsigned long addr,
-					     pte_t *ptep, unsigned int nr)
+void rust_helper_clear_nonpresent_ptes(struct mm_struct *mm, unsigned long addr,
+				       pte_t *ptep, unsigned int nr)
 {
-	clear_not_present_full_ptes(tlb->mm, addr, ptep, nr, tlb->fullmm);
+	clear_nonpresent_ptes(mm, addr, ptep, nr);
 }
 
 struct folio *rust_helper_vm_normal_folio_of(struct vm_area_struct *vma,

@@ -8,6 +8,11 @@ bool rust_helper_IS_DAX(const struct inode *inode)
 	return IS_DAX(inode);
 }
 
+bool rust_helper_file_owner_or_capable(const struct file *file)
+{
+	return file_owner_or_capable(file);
+}
+
 int rust_helper_file_permission(struct file *file, int mask)
 {
 	return file_permission(file, mask);

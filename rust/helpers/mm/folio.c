@@ -13,11 +13,6 @@ void rust_helper_folio_put(struct folio *folio)
 	folio_put(folio);
 }
 
-void rust_helper_folio_lock(struct folio *folio)
-{
-	folio_lock(folio);
-}
-
 bool rust_helper_folio_trylock(struct folio *folio)
 {
 	return folio_trylock(folio);
@@ -106,6 +101,12 @@ bool rust_helper_folio_test_clear_young(struct folio *folio)
 int rust_helper_split_folio(struct folio *folio)
 {
 	return split_folio(folio);
+}
+
+void rust_helper_lru_add_drain_in_task(void)
+{
+	if (in_task())
+		lru_add_drain();
 }
 
 void rust_helper_INIT_LIST_HEAD(struct list_head *list)

@@ -69,7 +69,7 @@ static void clean_hardware_words(pte_t *ptep, unsigned int nr)
 /* A marker may carry other bits, such as soft-dirty: ask the swap entry. */
 static bool pte_is_guard(pte_t pte)
 {
-	return is_pte_marker(pte) && is_guard_swp_entry(pte_to_swp_entry(pte));
+	return softleaf_is_guard_marker(softleaf_from_pte(pte));
 }
 
 /* How many entries from ptep on, of max, are empty, as far as that is seen in steps of 8. */
@@ -102,8 +102,10 @@ unsigned int rust_helper_ptes_vacant(pte_t *ptep, unsigned int max)
 
 	for (n = ptes_none_by_8(ptep, max); n < max; n++) {
 		pte_t pte = ptep_get(ptep + n);
+		softleaf_t entry = softleaf_from_pte(pte);
 
-		if (!pte_none(pte) && (!pte_marker_uffd_wp(pte) || pte_is_guard(pte)))
+		if (!pte_none(pte) &&
+		    (!softleaf_is_uffd_wp_marker(entry) || softleaf_is_guard_marker(entry)))
 			break;
 	}
 	return n;

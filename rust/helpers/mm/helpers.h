@@ -10,6 +10,7 @@
 #include <linux/fs.h>
 #include <linux/huge_mm.h>
 #include <linux/hugetlb.h>
+#include <linux/khugepaged.h>
 #include <linux/ksm.h>
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
@@ -19,6 +20,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/page_idle.h>
 #include <linux/pagemap.h>
+#include <linux/pgalloc.h>
 #include <linux/pgtable.h>
 #include <linux/pid.h>
 #include <linux/pkeys.h>
@@ -30,12 +32,10 @@
 #include <linux/seq_file.h>
 #include <linux/shmem_fs.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/unroll.h>
 #include <linux/userfaultfd_k.h>
-#include <asm/pgalloc.h>
 #include <asm/tlbflush.h>
 
 #if defined(CONFIG_X86) && defined(MODULE)
@@ -47,6 +47,9 @@ void flush_tlb_mm_range(struct mm_struct *mm, unsigned long start, unsigned long
 #include <asm/tlb.h>
 #include <../mm/internal.h>
 #include <../mm/swap.h>
+
+/* That of the kernel's version: see mm/Kbuild. */
+#include "base.h"
 
 /* What an entry above the lowest level of a page table is. */
 enum {

@@ -34,12 +34,8 @@ bool rust_helper_huge_pmd_young(pmd_t *pmd)
 void rust_helper_huge_pmd_mkold(struct mmu_gather *tlb, struct vm_area_struct *vma,
 				unsigned long addr, pmd_t *pmdp)
 {
-	pmd_t pmd;
-
 	addr &= HPAGE_PMD_MASK;
-	/* The processor may set the dirty bit until then. */
-	pmd = pmdp_invalidate(vma, addr, pmdp);
-	set_pmd_at(tlb->mm, addr, pmdp, pmd_mkold(pmd));
+	pmdp_test_and_clear_young(vma, addr, pmdp);
 	tlb_remove_pmd_tlb_entry(tlb, pmdp, addr);
 }
 #endif

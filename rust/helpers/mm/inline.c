@@ -5,6 +5,9 @@
 #include <linux/signal.h>
 #include "helpers.h"
 
+/* Those of the tree begin with it in later kernels. */
+#define __rust_helper
+
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
 #include <../rust/helpers/err.c>
 #include <../rust/helpers/mm.c>

@@ -27,7 +27,7 @@ void rust_helper_mmap_write_downgrade(struct mm_struct *mm)
 bool rust_helper_vma_lock_is_contended(struct vm_area_struct *vma)
 {
 #ifdef CONFIG_PER_VMA_LOCK
-	if (refcount_read(&vma->vm_refcnt) & VMA_LOCK_OFFSET)
+	if (refcount_read(&vma->vm_refcnt) & VM_REFCNT_EXCLUDE_READERS_FLAG)
 		return true;
 #endif
 	return mmap_lock_is_contended(vma->vm_mm);

@@ -107,14 +107,14 @@ void rust_helper_pte_unmap_unlock(pte_t *ptep, spinlock_t *ptl)
 	pte_unmap_unlock(ptep, ptl);
 }
 
-void rust_helper_arch_enter_lazy_mmu_mode(void)
+void rust_helper_lazy_mmu_mode_enable(void)
 {
-	arch_enter_lazy_mmu_mode();
+	lazy_mmu_mode_enable();
 }
 
-void rust_helper_arch_leave_lazy_mmu_mode(void)
+void rust_helper_lazy_mmu_mode_disable(void)
 {
-	arch_leave_lazy_mmu_mode();
+	lazy_mmu_mode_disable();
 }
 
 #ifndef CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH

@@ -3,9 +3,9 @@
 
 #include "helpers.h"
 
-unsigned long rust_helper_pte_to_swp_entry(const pte_t *pte)
+unsigned long rust_helper_softleaf_from_pte(const pte_t *pte)
 {
-	return pte_to_swp_entry(*pte).val;
+	return softleaf_from_pte(*pte).val;
 }
 
 unsigned long rust_helper_radix_to_swp_entry(void *entry)
@@ -18,9 +18,9 @@ bool rust_helper_xa_is_value(const void *entry)
 	return xa_is_value(entry);
 }
 
-int rust_helper_non_swap_entry(unsigned long entry)
+bool rust_helper_softleaf_is_swap(unsigned long entry)
 {
-	return non_swap_entry((swp_entry_t) { entry });
+	return softleaf_is_swap((softleaf_t) { entry });
 }
 
 int rust_helper_swap_pte_batch(pte_t *ptep, int max_nr, const pte_t *pte)
@@ -28,12 +28,12 @@ int rust_helper_swap_pte_batch(pte_t *ptep, int max_nr, const pte_t *pte)
 	return swap_pte_batch(ptep, max_nr, *pte);
 }
 
-#ifndef CONFIG_SWAP
-void rust_helper_free_swap_and_cache_nr(swp_entry_t entry, int nr)
+void rust_helper_swap_put_entries_direct(swp_entry_t entry, int nr)
 {
-	free_swap_and_cache_nr(entry, nr);
+	swap_put_entries_direct(entry, nr);
 }
 
+#ifndef CONFIG_SWAP
 bool rust_helper_folio_free_swap(struct folio *folio)
 {
 	return folio_free_swap(folio);
@@ -46,8 +46,14 @@ void *rust_helper_xas_next_entry(struct xa_state *xas, unsigned long max)
 	return xas_next_entry(xas, max);
 }
 
-void rust_helper_swap_read_unplug(struct swap_iocb *plug)
+struct folio *rust_helper_read_swap_cache_async(struct swap_io_ctx *ctx, swp_entry_t entry,
+		gfp_t gfp, struct vm_area_struct *vma, unsigned long addr)
 {
-	swap_read_unplug(plug);
+	return read_swap_cache_async(ctx, entry, gfp, vma, addr);
+}
+
+void rust_helper_swap_read_submit(struct swap_io_ctx *ctx)
+{
+	swap_read_submit(ctx);
 }
 #endif

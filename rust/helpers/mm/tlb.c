@@ -13,6 +13,20 @@ void rust_helper_tlb_end_vma(struct mmu_gather *tlb, struct vm_area_struct *vma)
 	tlb_end_vma(tlb, vma);
 }
 
+void rust_helper_zap_vma_range(struct vm_area_struct *vma, unsigned long addr,
+			       unsigned long size)
+{
+	zap_vma_range(vma, addr, size);
+}
+
+void rust_helper_zap_vma_range_batched(struct mmu_gather *tlb, struct vm_area_struct *vma,
+				       unsigned long addr, unsigned long size)
+{
+	struct zap_details details = { .reclaim_pt = true };
+
+	zap_vma_range_batched(tlb, vma, addr, size, &details);
+}
+
 void rust_helper_tlb_change_page_size(struct mmu_gather *tlb, unsigned int page_size)
 {
 	tlb_change_page_size(tlb, page_size);

@@ -3,9 +3,12 @@
 
 #include "helpers.h"
 
-void rust_helper_vm_flags_reset_once(struct vm_area_struct *vma, vm_flags_t flags)
+void rust_helper_vma_flags_reset_once(struct vm_area_struct *vma, vm_flags_t flags)
 {
-	vm_flags_reset_once(vma, flags);
+	vma_flags_t new = legacy_to_vma_flags(flags);
+
+	check_masks();
+	vma_flags_reset_once(vma, &new);
 }
 
 void rust_helper_vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
@@ -13,9 +16,13 @@ void rust_helper_vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 	vm_flags_clear(vma, flags);
 }
 
-void rust_helper_vm_flags_reset(struct vm_area_struct *vma, vm_flags_t flags)
+struct vm_area_struct *rust_helper_vma_modify_flags(struct vma_iterator *vmi,
+		struct vm_area_struct *prev, struct vm_area_struct *vma,
+		unsigned long start, unsigned long end, vm_flags_t flags)
 {
-	vm_flags_reset(vma, flags);
+	vma_flags_t new = legacy_to_vma_flags(flags);
+
+	return vma_modify_flags(vmi, prev, vma, start, end, &new);
 }
 
 void rust_helper_vma_iter_init(struct vma_iterator *vmi, struct mm_struct *mm,

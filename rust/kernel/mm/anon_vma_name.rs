@@ -10,7 +10,8 @@ use crate::{
     alloc::{allocator::Kmalloc, flags::GFP_KERNEL, AllocError, Allocator, NumaNode},
     error::{code::EINVAL, Result},
     str::CStr,
-    types::{ARef, AlwaysRefCounted, Opaque},
+    sync::aref::{ARef, AlwaysRefCounted},
+    types::Opaque,
 };
 use core::{
     alloc::Layout,
@@ -59,7 +60,7 @@ impl AnonVmaName {
         let is_valid = |byte: &u8| {
             matches!(byte, b' '..=b'~') && !matches!(byte, b'\\' | b'`' | b'$' | b'[' | b']')
         };
-        if name.to_bytes_with_nul().len() > Self::MAX_LEN || !name.as_bytes().iter().all(is_valid) {
+        if name.to_bytes_with_nul().len() > Self::MAX_LEN || !name.to_bytes().iter().all(is_valid) {
             return Err(EINVAL);
         }
         let raw = Self::alloc(name)?;

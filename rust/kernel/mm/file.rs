@@ -8,7 +8,8 @@
 use crate::mm::additions::bindings;
 use crate::{
     error::{to_result, Result},
-    types::{AlwaysRefCounted, Opaque},
+    sync::aref::AlwaysRefCounted,
+    types::Opaque,
 };
 use core::ptr::NonNull;
 
@@ -86,13 +87,11 @@ impl VmaFile {
 
     /// Whether the current thread owns the file or could open it for writing; may sleep.
     ///
-    /// C: `inode_owner_or_capable()`, `file_permission()`.
+    /// C: `file_owner_or_capable()`, `file_permission()`.
     #[inline]
     pub fn is_owned_or_writable(&self) -> bool {
-        // SAFETY: The map of no identities is a constant, and the inode of an open file is valid.
-        if unsafe {
-            bindings::inode_owner_or_capable(&raw mut bindings::nop_mnt_idmap, self.inode())
-        } {
+        // SAFETY: By the type invariants the file is open.
+        if unsafe { bindings::file_owner_or_capable(self.0.get()) } {
             return true;
         }
         // SAFETY: By the type invariants the file is open.

@@ -19,7 +19,7 @@ use crate::{
     mm::{
         page_table::{private, table_span, Entries, MissingTable, Places, Step, Walkable},
         virt::VmaRef,
-        VmFlags, VmaWrite,
+        PageRange, VmFlags, VmaWrite,
     },
 };
 use core::ops::Deref;
@@ -79,6 +79,22 @@ impl<'g> VmaMaybeGuard<'g> {
         // INVARIANT: The caller promises it.
         Self { vma }
     }
+
+    /// Unmaps `range`. Guard markers stay.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the range does not lie in the VMA.
+    #[doc(alias = "zap_vma_range")]
+    #[inline]
+    pub fn zap(&self, range: PageRange) -> Result {
+        self.check_range(range)?;
+        // SAFETY:
+        // - By the type invariants the VMA is valid, and a lock of it is held.
+        // - The range lies in it.
+        unsafe { bindings::zap_vma_range(self.as_ptr(), range.start(), range.size()) };
+        Ok(())
+    }
 }
 
 impl Deref for VmaMaybeGuard<'_> {
@@ -128,7 +144,7 @@ impl<'g> VmaWrite<'g> {
         // SAFETY:
         // - By the type invariants the VMA is valid and write-locked.
         // - The flag only says that page tables may hold guard markers, which ordinary memory may.
-        unsafe { bindings::vm_flags_reset_once(self.as_ptr(), flags.bits()) };
+        unsafe { bindings::vma_flags_reset_once(self.as_ptr(), flags.bits()) };
         // SAFETY:
         // - By the type invariants the mmap lock is held during `'g`.
         // - The VMA was seen to be ordinary memory, was given the flag, and has an anon_vma if it

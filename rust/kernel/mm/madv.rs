@@ -5,6 +5,10 @@
 //! C header:
 //! [`include/uapi/asm-generic/mman-common.h`](srctree/include/uapi/asm-generic/mman-common.h)
 
+/// Whether `process_madvise()` looks at the advice only when there is a range, as kernels before
+/// 7.0 do.
+pub use super::bindings::ADVICE_CHECKED_LATE;
+
 pub use super::bindings::{
     MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK,
     MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_FREE, MADV_GUARD_INSTALL, MADV_GUARD_REMOVE,

@@ -5,17 +5,7 @@
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
 use crate::mm::additions::bindings;
-use crate::{
-    c_str,
-    cred::Capability,
-    error::{
-        code::{EFAULT, EPERM},
-        to_result, Error, Result,
-    },
-    ffi::c_int,
-    str::CStr,
-    task::Task,
-};
+use crate::{c_str, cred::Capability, error::to_result, prelude::*, task::Task};
 use core::{mem::ManuallyDrop, ptr::null_mut};
 
 /// A page of the current process, with a reference.

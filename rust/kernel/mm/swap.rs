@@ -24,20 +24,21 @@ pub struct SwapEntry(pub(super) bindings::swp_entry_t);
 ///
 /// # Invariants
 ///
-/// `plug` is null or holds reads of the swap layer that are still to be submitted.
+/// `ctx` holds reads of the swap layer that are still to be submitted, if any.
 #[cfg(CONFIG_SWAP)]
 pub struct SwapReader {
-    plug: *mut bindings::swap_iocb,
+    ctx: bindings::swap_io_ctx,
 }
 
 #[cfg(CONFIG_SWAP)]
 impl SwapReader {
-    /// Hands a reader to `work`, and submits the reads afterwards.
+    /// Hands a reader to `work`, and submits the reads afterwards, which may sleep. So what is
+    /// returned borrows nothing that is locked.
     #[inline]
-    pub fn scope<R>(work: impl FnOnce(&mut Self) -> R) -> R {
+    pub fn scope<R: 'static>(work: impl FnOnce(&mut Self) -> R) -> R {
         // INVARIANT: There are no reads.
         work(&mut Self {
-            plug: core::ptr::null_mut(),
+            ctx: bindings::swap_io_ctx::default(),
         })
     }
 
@@ -53,9 +54,9 @@ impl SwapReader {
     #[inline]
     fn read_for(&mut self, vma: &VmaRef, addr: usize, entry: SwapEntry, gfp: bindings::gfp_t) {
         // SAFETY: The VMA is valid; the function checks that the entry is still in use. By the type
-        // invariants the plug is one of the swap layer.
+        // invariants the reads are those of the swap layer.
         let folio = unsafe {
-            bindings::read_swap_cache_async(entry.0, gfp, vma.as_ptr(), addr, &mut self.plug)
+            bindings::read_swap_cache_async(&mut self.ctx, entry.0, gfp, vma.as_ptr(), addr)
         };
         if !folio.is_null() {
             // SAFETY: The function returned a reference, which is given up here.
@@ -71,8 +72,8 @@ impl SwapReader {
             return;
         }
         let mapping = file.mapping();
-        let first = vma.page_offset(range.start());
-        let last = vma.page_offset(range.end()).wrapping_sub(1);
+        let first = vma.linear_page_index(range.start());
+        let last = vma.linear_page_index(range.end()).wrapping_sub(1);
         // SAFETY: The mapping of an open file is valid.
         let gfp = unsafe { bindings::mapping_gfp_mask(mapping) };
         let mut xas = bindings::xa_state {
@@ -108,8 +109,8 @@ impl SwapReader {
 impl Drop for SwapReader {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants the plug is null or one of the swap layer.
-        unsafe { bindings::swap_read_unplug(self.plug) };
+        // SAFETY: By the type invariants the reads are those of the swap layer.
+        unsafe { bindings::swap_read_submit(&mut self.ctx) };
     }
 }
 
@@ -125,7 +126,7 @@ fn shmem_swap_entry(item: *mut crate::ffi::c_void) -> Option<SwapEntry> {
     let val = unsafe { bindings::radix_to_swp_entry(item) };
     // SAFETY: Looks at the value only. What is none of swap stands for a page that could not be
     // read.
-    let is_swap = unsafe { bindings::non_swap_entry(val) } == 0;
+    let is_swap = unsafe { bindings::softleaf_is_swap(val) };
     // INVARIANT: It was checked.
     is_swap.then_some(SwapEntry(bindings::swp_entry_t { val }))
 }

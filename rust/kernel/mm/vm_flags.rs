@@ -174,20 +174,8 @@ vm_flags! {
         UFFD_MINOR = bit_if(cfg!(CONFIG_HAVE_ARCH_USERFAULTFD_MINOR), 41);
         /// Sealed by `mseal()`.
         SEALED = bit(42);
-        /// The architecture gives it a meaning.
-        HIGH_ARCH_0 = bit_if(cfg!(CONFIG_ARCH_USES_HIGH_VMA_FLAGS), 32);
-        /// The architecture gives it a meaning.
-        HIGH_ARCH_1 = bit_if(cfg!(CONFIG_ARCH_USES_HIGH_VMA_FLAGS), 33);
-        /// The architecture gives it a meaning.
-        HIGH_ARCH_2 = bit_if(cfg!(CONFIG_ARCH_USES_HIGH_VMA_FLAGS), 34);
-        /// The architecture gives it a meaning.
-        HIGH_ARCH_3 = bit_if(cfg!(CONFIG_ARCH_USES_HIGH_VMA_FLAGS), 35);
-        /// The architecture gives it a meaning.
-        HIGH_ARCH_4 = bit_if(cfg!(CONFIG_ARCH_USES_HIGH_VMA_FLAGS), 36);
-        /// The architecture gives it a meaning.
-        HIGH_ARCH_5 = bit_if(cfg!(CONFIG_ARCH_USES_HIGH_VMA_FLAGS), 37);
-        /// The architecture gives it a meaning.
-        HIGH_ARCH_6 = bit_if(cfg!(CONFIG_ARCH_USES_HIGH_VMA_FLAGS), 38);
+        /// userfaultfd tracks all accesses.
+        UFFD_RWP = bit_if(cfg!(CONFIG_USERFAULTFD_RWP), 43);
     }
     masks {
         /// No flag.
@@ -198,6 +186,12 @@ vm_flags! {
         ACCESS_FLAGS = Self::READ.union(Self::WRITE).union(Self::EXEC);
         /// Flags of the architecture that `mprotect()` sets anew.
         ARCH_CLEAR = Self::ARM64_BTI;
+        /// Page tables hold what no page fault brings back, so that `fork()` copies them.
+        COPY_ON_FORK = Self::PFNMAP
+            .union(Self::MIXEDMAP)
+            .union(Self::UFFD_WP)
+            .union(Self::UFFD_RWP)
+            .union(Self::MAYBE_GUARD);
         /// What a data mapping that cannot be executed has.
         DATA_FLAGS_NON_EXEC = Self::READ
             .union(Self::WRITE)
@@ -247,6 +241,10 @@ vm_flags! {
 }
 
 impl VmFlags {
+    /// The memory that `MADV_DOFORK` refuses: that of devices, and in later kernels all of
+    /// [`SPECIAL`](Self::SPECIAL).
+    pub const DOFORK_REFUSES: Self = Self(bindings::VMA_FLAG_DOFORK_REFUSES);
+
     /// No flag.
     #[inline]
     pub const fn empty() -> Self {
@@ -377,7 +375,7 @@ impl fmt::Debug for VmFlags {
 #[macros::kunit_tests(rust_vma_flags)]
 mod tests {
     use super::*;
-    use crate::str::CString;
+    use crate::{prelude::*, str::CString};
 
     #[test]
     fn maybe_guard_is_bit_11() {
@@ -428,15 +426,15 @@ mod tests {
     }
 
     #[test]
-    fn debug_prints_names() -> crate::error::Result {
-        let printed = |flags: VmFlags| CString::try_from_fmt(crate::prelude::fmt!("{:?}", flags));
-        assert!(printed(VmFlags::NONE)?.as_bytes() == b"NONE");
+    fn debug_prints_names() -> Result {
+        let printed = |flags: VmFlags| CString::try_from_fmt(fmt!("{:?}", flags));
+        assert!(printed(VmFlags::NONE)?.to_bytes() == b"NONE");
         assert!(
-            printed(VmFlags::READ | VmFlags::MAYBE_GUARD | VmFlags::UFFD_WP)?.as_bytes()
+            printed(VmFlags::READ | VmFlags::MAYBE_GUARD | VmFlags::UFFD_WP)?.to_bytes()
                 == b"READ | MAYBE_GUARD | UFFD_WP"
         );
         if cfg!(CONFIG_64BIT) {
-            assert!(printed(VmFlags::from_bits(bit(63)))?.as_bytes() == b"0x8000000000000000");
+            assert!(printed(VmFlags::from_bits(bit(63)))?.to_bytes() == b"0x8000000000000000");
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ use crate::{
     },
     mm::{file::VmaFile, virt::VmaRef, MmWithUser, MmapReadGuard, PageRange, VmFlags},
     page::PAGE_SHIFT,
-    types::ARef,
+    sync::aref::ARef,
 };
 use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
 
@@ -108,7 +108,7 @@ impl VmaRef {
     ///
     /// C: `linear_page_index()`.
     #[inline]
-    pub fn page_offset(&self, addr: usize) -> usize {
+    pub fn linear_page_index(&self, addr: usize) -> usize {
         // SAFETY: By the type invariants the VMA is valid, and a lock of it is held.
         let first = unsafe { (*self.as_ptr()).vm_pgoff };
         first.wrapping_add(addr.wrapping_sub(self.start()) >> PAGE_SHIFT)
@@ -118,7 +118,7 @@ impl VmaRef {
     #[inline]
     pub(super) fn byte_offset(&self, addr: usize) -> i64 {
         // CAST: The offset of a page in a file fits, in bytes, or was refused when it was mapped.
-        (self.page_offset(addr) as i64) << PAGE_SHIFT
+        (self.linear_page_index(addr) as i64) << PAGE_SHIFT
     }
 
     /// Returns whether it is anonymous memory that is shared.

@@ -5,7 +5,7 @@
 //! C header: [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)
 
 use super::SeqFile;
-use crate::{bindings, str::CStr};
+use crate::{bindings, prelude::*};
 
 impl SeqFile {
     /// Writes `bytes` as they are. When the buffer is full, the whole record is shown again later.

@@ -16,7 +16,7 @@ use crate::{
     },
     ffi::c_int,
     mm::MmWithUser,
-    types::ARef,
+    sync::aref::ARef,
 };
 use core::ptr::NonNull;
 

@@ -10,6 +10,6 @@ use kernel::mm::{page_table::Table, virt::VmaRef};
 pub fn attempt(table: &mut Table<'_, VmaRef>) {
     let vma = table.vma();
     let entries = table.lock(0);
-    vma.zap_page_range_single(0, 0);
+    vma.userfaultfd_armed();
     drop(entries);
 }

@@ -8,7 +8,7 @@
 use kernel::{
     mm::{
         file::VmaFile,
-        folio::{Folio, IsolatedFolios, LockedFolio},
+        folio::{Folio, FolioRef, IsolatedFolios, LockedFolio},
         guard::{GuardRemoval, GuardRun, Run, VacantRun, VmaMaybeGuard},
         kunit::UserMemory,
         page_table::{
@@ -91,9 +91,9 @@ stay_in_their_thread! {
     VacantRun<'_, VmaRef>,
     GuardRun<'_, VmaRef>,
     Folio,
-    ARef<Folio>,
+    FolioRef,
     LockedFolio<&Folio>,
-    LockedFolio<ARef<Folio>>,
+    LockedFolio<FolioRef>,
     IsolatedFolios,
     VmaFile,
     ARef<VmaFile>,

@@ -9,6 +9,6 @@ use kernel::mm::{page_table::Table, virt::VmaRef};
 /// Tries it.
 pub fn attempt(table: &mut Table<'_, VmaRef>) {
     let entries = table.lock(0);
-    table.vma().zap_page_range_single(0, 0);
+    table.vma().userfaultfd_armed();
     drop(entries);
 }

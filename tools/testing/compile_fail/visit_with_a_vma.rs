@@ -18,9 +18,8 @@ struct Zap<'v>(&'v VmaRef);
 
 impl Visitor<VmaRef> for Zap<'_> {
     fn table(&mut self, table: &mut Table<'_, VmaRef>) -> Result<Step> {
-        let (start, size) = (table.range().start(), table.range().size());
-        let entries = table.lock(start);
-        self.0.zap_page_range_single(start, size);
+        let entries = table.lock(table.range().start());
+        self.0.should_unlock();
         drop(entries);
         Ok(Step::Next)
     }

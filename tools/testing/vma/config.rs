@@ -3,7 +3,8 @@
 //! The build script of all crates: the options of the kernel that the model stands for.
 //!
 //! All are on. `VMA_WITHOUT` names those that are to be off, without `CONFIG_`, separated by blanks.
-//! Without `64BIT` the flags of a VMA have 32 bits, as on arm.
+//! Without `64BIT` the flags of a VMA have 32 bits, as on arm. `BASE_6_18` is no option of the kernel:
+//! without it, it is Linux 7.3.
 
 use std::env;
 
@@ -11,6 +12,7 @@ use std::env;
 const OPTIONS: &[&str] = &[
     "64BIT",
     "ANON_VMA_NAME",
+    "BASE_6_18",
     "KSM",
     "MEMORY_FAILURE",
     "SWAP",
@@ -28,7 +30,6 @@ const OPTIONS_64BIT: &[&str] = &[
 
 /// Options that the sources ask for and the model does not have.
 const ABSENT: &[&str] = &[
-    "ARCH_USES_HIGH_VMA_FLAGS",
     "ARM64",
     "ARM64_BTI",
     "ARM64_GCS",
@@ -36,6 +37,7 @@ const ABSENT: &[&str] = &[
     "MSEAL_SYSTEM_MAPPINGS",
     // The KUnit tests need a kernel.
     "RUST_VMA_KUNIT_TEST",
+    "USERFAULTFD_RWP",
 ];
 
 fn main() {

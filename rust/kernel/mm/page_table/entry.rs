@@ -18,7 +18,7 @@ impl<V: Walkable> Table<'_, V> {
     /// empty, or there is no table any more. Until the entries are dropped nothing may sleep or
     /// lock a page table.
     ///
-    /// C: `pte_offset_map_lock()`, `flush_tlb_batched_pending()`, `arch_enter_lazy_mmu_mode()`.
+    /// C: `pte_offset_map_lock()`, `flush_tlb_batched_pending()`, `lazy_mmu_mode_enable()`.
     #[inline]
     pub fn lock(&mut self, addr: usize) -> Option<Entries<'_, V>> {
         Entries::lock(self, addr)
@@ -67,7 +67,7 @@ impl<'t, V: Walkable> Entries<'t, V> {
         // SAFETY: The address space is valid, and a page table of it is locked.
         unsafe { bindings::flush_tlb_batched_pending(mm) };
         // SAFETY: A page table is locked, and no other by this thread, so that the mode is off.
-        unsafe { bindings::arch_enter_lazy_mmu_mode() };
+        unsafe { bindings::lazy_mmu_mode_enable() };
         // INVARIANT: The call mapped and locked the table; nothing was taken or freed.
         Some(Self {
             table,
@@ -201,7 +201,7 @@ impl<V: Walkable> Drop for Entries<'_, V> {
             unsafe { bindings::mm_sub_swapents(mm, self.freed_swap) };
         }
         // SAFETY: By the type invariants the processor is in lazy MMU mode.
-        unsafe { bindings::arch_leave_lazy_mmu_mode() };
+        unsafe { bindings::lazy_mmu_mode_disable() };
         // SAFETY: By the type invariants the table is mapped and locked.
         unsafe { bindings::pte_unmap_unlock(self.first, self.ptl) };
     }
@@ -328,7 +328,7 @@ impl<V> SwappedEntry<'_, V> {
     #[inline]
     pub fn entry(&self) -> SwapEntry {
         // SAFETY: By the type invariants the value is a swap entry.
-        let val = unsafe { bindings::pte_to_swp_entry(&self.place.pte) };
+        let val = unsafe { bindings::softleaf_from_pte(&self.place.pte) };
         // INVARIANT: By the type invariants it is one in swap.
         SwapEntry(bindings::swp_entry_t { val })
     }
@@ -338,7 +338,7 @@ impl SwappedEntry<'_, AnonGather<'_>> {
     /// Drops the content of this page and of those behind it that follow each other in swap. The
     /// next entry is the one behind them.
     ///
-    /// C: `swap_pte_batch()`, `free_swap_and_cache_nr()`, `clear_not_present_full_ptes()`.
+    /// C: `swap_pte_batch()`, `swap_put_entries_direct()`, `clear_nonpresent_ptes()`.
     #[inline(always)]
     pub fn free(self) {
         let (entry, max) = (self.entry(), self.place.max());
@@ -354,12 +354,11 @@ impl SwappedEntry<'_, AnonGather<'_>> {
         // CAST: There are fewer entries in a table.
         let n = unsafe { bindings::swap_pte_batch(ptep, max as i32, &pte) };
         // SAFETY: The entries keep those in swap in use, and are cleared below.
-        unsafe { bindings::free_swap_and_cache_nr(entry.0, n) };
+        unsafe { bindings::swap_put_entries_direct(entry.0, n) };
         // SAFETY:
         // - By the type invariants the entries are those of the VMA, are locked and not present.
-        // - The collection is that of the VMA.
         // CAST: The number is positive.
-        unsafe { bindings::clear_not_present_full_ptes(vma.as_raw(), addr, ptep, n as u32) };
+        unsafe { bindings::clear_nonpresent_ptes(vma.mm().as_raw(), addr, ptep, n as u32) };
         // INVARIANT: The function returns no more than `max`.
         *self.taken = n as usize;
         *self.freed += n as usize;
@@ -375,7 +374,7 @@ pub struct PoisonedEntry<'e, V>(Place<'e, V>);
 
 impl PoisonedEntry<'_, AnonGather<'_>> {
     /// Forgets the loss, so that the page can be faulted in again.
-    #[doc(alias = "pte_clear_not_present_full")]
+    #[doc(alias = "pte_clear")]
     #[inline]
     pub fn clear(self) {
         let Place {
@@ -383,7 +382,6 @@ impl PoisonedEntry<'_, AnonGather<'_>> {
         } = self.0;
         // SAFETY:
         // - By the type invariants the entry is one of the VMA, is locked and not present.
-        // - The collection is that of the VMA.
-        unsafe { bindings::clear_not_present_full_ptes(vma.as_raw(), addr, ptep, 1) };
+        unsafe { bindings::clear_nonpresent_ptes(vma.mm().as_raw(), addr, ptep, 1) };
     }
 }

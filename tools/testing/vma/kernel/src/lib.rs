@@ -35,7 +35,6 @@ pub mod seq_file;
 pub mod str;
 pub mod sync;
 pub mod task;
-pub mod types;
 pub mod uaccess;
 
 /// Formatting, as the kernel has it.

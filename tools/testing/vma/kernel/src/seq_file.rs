@@ -30,7 +30,7 @@ impl SeqFile {
 
     /// Writes a label, and a number with blanks before it.
     pub fn put_decimal(&self, label: &CStr, number: u64, width: u32) {
-        self.write(label.as_bytes());
+        self.write(label.to_bytes());
         self.write(format!("{number:width$}", width = width as usize).as_bytes());
     }
 

@@ -30,7 +30,7 @@ impl CStr {
     }
 
     /// The bytes without the zero.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub fn to_bytes(&self) -> &[u8] {
         self.0.split_last().map_or(&[], |(_, bytes)| bytes)
     }
 

@@ -10,7 +10,7 @@ use crate::{
     locks,
     mm::MmWithUser,
     model::{self, with_env, Event},
-    types::ARef,
+    sync::aref::ARef,
 };
 
 /// A process.

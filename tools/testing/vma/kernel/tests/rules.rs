@@ -17,7 +17,6 @@ use kernel::{
     model,
     page::PAGE_SIZE,
     task::cond_resched,
-    types::ARef,
 };
 
 const START: usize = 0x100_0000;
@@ -102,12 +101,6 @@ fn disks_under_a_table_lock() {
 #[should_panic(expected = "to drain the lists of reclaim may sleep")]
 fn draining_under_a_table_lock() {
     atomically(|_| lru_add_drain());
-}
-
-#[test]
-#[should_panic(expected = "may sleep")]
-fn folio_lock_under_a_table_lock() {
-    atomically(|folio| drop(Folio::lock(ARef::from(folio))));
 }
 
 #[test]

@@ -45,8 +45,8 @@ pub fn set_name(mm: &MmWithUser, start: usize, len: usize, name: Option<UserPtr>
 }
 
 /// `vma_needs_copy()`.
-pub fn needs_copy(dst: VmFlags, src: VmFlags, has_anon_vma: bool) -> bool {
-    mm::fork::needs_copy(dst, src, has_anon_vma)
+pub fn needs_copy(copy: VmFlags, has_anon_vma: bool) -> bool {
+    mm::fork::needs_copy(copy, has_anon_vma)
 }
 
 /// What a function of smaps that C calls writes.

@@ -6,7 +6,7 @@ use crate::{
     error::{code::EINVAL, Result},
     model,
     str::CStr,
-    types::ARef,
+    sync::aref::ARef,
 };
 
 /// A name.
@@ -25,16 +25,16 @@ impl AnonVmaName {
     pub fn new(name: &CStr) -> Result<ARef<Self>> {
         // From the manual page of prctl().
         let printable = name
-            .as_bytes()
+            .to_bytes()
             .iter()
             .all(|byte| (0x20..0x7f).contains(byte));
         let meaning = [b'[', b']', b'\\', b'$', b'`'];
-        let plain = !name.as_bytes().iter().any(|byte| meaning.contains(byte));
-        if name.as_bytes().len() >= Self::MAX_LEN || !printable || !plain {
+        let plain = !name.to_bytes().iter().any(|byte| meaning.contains(byte));
+        if name.to_bytes().len() >= Self::MAX_LEN || !printable || !plain {
             return Err(EINVAL);
         }
         model::alloc()?;
-        Ok(ARef::new(Self(name.as_bytes().to_vec())))
+        Ok(ARef::new(Self(name.to_bytes().to_vec())))
     }
 
     pub(super) fn bytes(name: Option<&Self>) -> Option<Vec<u8>> {

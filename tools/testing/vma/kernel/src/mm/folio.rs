@@ -7,7 +7,6 @@ use crate::{
     error::{code::EBUSY, Result},
     locks::{self, Lock},
     model,
-    types::ARef,
 };
 use core::{ops::Deref, pin::Pin};
 use std::{cell::Cell, rc::Rc};
@@ -195,13 +194,6 @@ impl Folio {
         Some(LockedFolio::new(self))
     }
 
-    /// Locks it; may sleep.
-    #[track_caller]
-    pub fn lock(folio: ARef<Self>) -> LockedFolio<ARef<Self>> {
-        locks::acquire(Lock::Folio(folio.id()));
-        LockedFolio::new(folio)
-    }
-
     /// Makes folios of one page of it, wherever it is mapped.
     fn split(&self) -> Result {
         if self.0.pinned.get() {
@@ -290,13 +282,24 @@ impl<F: Deref<Target = Folio>> LockedFolio<F> {
 
 impl LockedFolio<&Folio> {
     /// Takes a reference.
-    pub fn into_owned(mut self) -> LockedFolio<ARef<Folio>> {
+    pub fn into_owned(mut self) -> LockedFolio<FolioRef> {
         let folio = self.folio.take().expect("it is locked");
-        LockedFolio::new(ARef::from(folio))
+        LockedFolio::new(FolioRef(folio.clone()))
     }
 }
 
-impl LockedFolio<ARef<Folio>> {
+/// A reference to a folio.
+pub struct FolioRef(Folio);
+
+impl Deref for FolioRef {
+    type Target = Folio;
+
+    fn deref(&self) -> &Folio {
+        &self.0
+    }
+}
+
+impl LockedFolio<FolioRef> {
     /// Splits a large folio into single pages; may sleep.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use super::{
     page_table::{Entries, MissingTable, Places, Step, Walkable},
     space::{Pte, Space},
     virt::VmaRef,
-    MmWithUser, VmFlags, VmaWrite,
+    MmWithUser, PageRange, VmFlags, VmaWrite,
 };
 use crate::{
     error::{code::EINVAL, Result},
@@ -56,6 +56,26 @@ impl VmaMaybeGuard<'_> {
             vma: vma.another(),
             _lock: PhantomData,
         }
+    }
+
+    /// Unmaps `range`. Markers of guards stay.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the range does not lie in the VMA.
+    #[track_caller]
+    pub fn zap(&self, range: PageRange) -> Result {
+        if range.start() < self.start() || self.end() < range.end() {
+            return Err(EINVAL);
+        }
+        self.require_lock_to_zap();
+        super::tlb::assert_no_gather();
+        self.space(|space| space.zap(range.start(), range.end(), false));
+        let reappears = model::with_env(|env| env.faults.reappear.pop_front());
+        if reappears == Some(true) {
+            self.mm().touch(range.start(), true);
+        }
+        Ok(())
     }
 }
 

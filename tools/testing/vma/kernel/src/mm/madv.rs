@@ -4,6 +4,8 @@
 
 #![allow(missing_docs)]
 
+pub use crate::bindings::ADVICE_CHECKED_LATE;
+
 pub const MADV_NORMAL: u32 = 0;
 pub const MADV_RANDOM: u32 = 1;
 pub const MADV_SEQUENTIAL: u32 = 2;

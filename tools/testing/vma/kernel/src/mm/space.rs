@@ -58,7 +58,7 @@ pub struct Vma {
 
 impl Vma {
     /// The offset of a page in the file, in pages.
-    pub fn page_offset(&self, addr: usize) -> usize {
+    pub fn linear_page_index(&self, addr: usize) -> usize {
         self.pgoff + ((addr - self.start) >> PAGE_SHIFT)
     }
 

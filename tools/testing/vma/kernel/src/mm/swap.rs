@@ -41,7 +41,7 @@ mod reader {
         #[track_caller]
         pub fn read_shmem(&mut self, vma: &VmaRef, range: PageRange, file: &VmaFile) {
             locks::might_sleep("to read from swap");
-            let first = vma.page_offset(range.start());
+            let first = vma.linear_page_index(range.start());
             for offset in file.swapped(first, range.size() >> PAGE_SHIFT) {
                 log(Event::SwapReadShared(file.id(), offset));
             }

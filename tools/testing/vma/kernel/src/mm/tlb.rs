@@ -124,7 +124,11 @@ impl MmuGather<'_> {
     /// space is a panic here.
     #[track_caller]
     pub fn zap(&mut self, vma: &VmaRef, range: PageRange) -> Result {
-        if vma.vm_flags().intersects(VmFlags::PFNMAP) || vma.file().is_some_and(VmaFile::is_dax) {
+        if vma
+            .vm_flags()
+            .intersects(VmFlags::PFNMAP | VmFlags::MIXEDMAP)
+            || vma.file().is_some_and(VmaFile::is_dax)
+        {
             return Err(EINVAL);
         }
         self.zap_any(vma, range)

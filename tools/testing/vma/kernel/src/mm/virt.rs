@@ -133,22 +133,6 @@ impl VmaRef {
         self.read(|vma| vma.end)
     }
 
-    /// Unmaps what `size` bytes from `address`, which lie in the VMA, map. Markers of guards stay.
-    #[track_caller]
-    pub fn zap_page_range_single(&self, address: usize, size: usize) {
-        let (end, overflow) = address.overflowing_add(size);
-        if overflow || address < self.start() || self.end() < end {
-            return;
-        }
-        self.require_lock_to_zap();
-        super::tlb::assert_no_gather();
-        self.space(|space| space.zap(address, end, false));
-        let reappears = with_env(|env| env.faults.reappear.pop_front());
-        if reappears == Some(true) {
-            self.mm.touch(address, true);
-        }
-    }
-
     /// Panics unless the VMA can be zapped. A huge page of DAX may have to be split, for which C wants the
     /// mmap lock.
     #[track_caller]
@@ -191,14 +175,14 @@ impl VmaRef {
 
     /// The number, in its file, of the page that is mapped at `addr`.
     #[track_caller]
-    pub fn page_offset(&self, addr: usize) -> usize {
-        self.read(|vma| vma.page_offset(addr))
+    pub fn linear_page_index(&self, addr: usize) -> usize {
+        self.read(|vma| vma.linear_page_index(addr))
     }
 
     /// The offset in its file, in bytes.
     #[track_caller]
     pub fn byte_offset(&self, addr: usize) -> i64 {
-        i64::try_from(self.page_offset(addr) << PAGE_SHIFT).expect("an offset")
+        i64::try_from(self.linear_page_index(addr) << PAGE_SHIFT).expect("an offset")
     }
 
     /// Whether it is anonymous memory that is shared.

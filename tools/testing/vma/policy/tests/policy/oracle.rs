@@ -160,6 +160,9 @@ impl Oracle {
         advice: i32,
     ) -> Result<usize, Error> {
         const REMOTE: [i32; 4] = [COLD, PAGEOUT, WILLNEED, COLLAPSE];
+        if !cfg!(CONFIG_BASE_6_18) && !is_known(advice) {
+            return Err(EINVAL);
+        }
         if !self.current {
             // C asks for the number alone, whether the kernel has the advice or not.
             if !REMOTE.contains(&advice) {

@@ -91,8 +91,9 @@ impl HugePage<'_, AnonGather<'_>> {
         if !self.is_whole() {
             // The pages become those of a table, or stay when the folio is in use.
             if !state.pinned.get() {
-                let locked = Folio::lock(crate::types::ARef::from(&folio));
-                let _ = locked.split();
+                if let Some(locked) = folio.try_lock() {
+                    let _ = locked.into_owned().split();
+                }
             }
             return false;
         }

@@ -82,7 +82,7 @@ impl Space {
         } else {
             vma.file
                 .as_ref()
-                .map(|file| file.page(vma.page_offset(addr)))
+                .map(|file| file.page(vma.linear_page_index(addr)))
         };
         if swapped {
             self.swapped -= 1;

@@ -12,7 +12,7 @@ impl MmWithUser {
     /// Makes the address space of a child. `needs_copy` decides which page tables are copied.
     ///
     /// C: `dup_mmap()`, `copy_page_range()`.
-    pub fn fork(&self, needs_copy: impl Fn(VmFlags, VmFlags, bool) -> bool) -> Self {
+    pub fn fork(&self, needs_copy: impl Fn(VmFlags, bool) -> bool) -> Self {
         let child = Self::new();
         self.with(|parent| child.with(|child| parent.fork_into(child, needs_copy)));
         child
@@ -20,7 +20,7 @@ impl MmWithUser {
 }
 
 impl Space {
-    fn fork_into(&mut self, child: &mut Self, needs_copy: impl Fn(VmFlags, VmFlags, bool) -> bool) {
+    fn fork_into(&mut self, child: &mut Self, needs_copy: impl Fn(VmFlags, bool) -> bool) {
         let copied = self
             .vmas
             .iter()
@@ -28,7 +28,7 @@ impl Space {
         for src in copied.cloned().collect::<Vec<_>>() {
             let dst = child_vma(&src);
             let wiped = src.flags.intersects(VmFlags::WIPEONFORK);
-            let copies = !wiped && needs_copy(dst.flags, src.flags, src.anon_vma.is_some());
+            let copies = !wiped && needs_copy(dst.flags, src.anon_vma.is_some());
             child.vmas.push(dst);
             if copies {
                 self.copy_tables(child, &src);

@@ -47,7 +47,7 @@ pub fn are_mergeable(a: &Vma, b: &Vma) -> bool {
         && !a.flags.intersects(VmFlags::SPECIAL)
         && same_attributes(a, b)
         && anon_vmas_fit(a, b)
-        && a.page_offset(b.start) == b.pgoff
+        && a.linear_page_index(b.start) == b.pgoff
 }
 
 impl Space {
@@ -103,7 +103,7 @@ impl Space {
             return false;
         };
         let mut upper = self.vmas[index].clone();
-        upper.pgoff = upper.page_offset(addr);
+        upper.pgoff = upper.linear_page_index(addr);
         upper.start = addr;
         upper.id = next_id();
         self.vmas[index].end = addr;
@@ -174,7 +174,7 @@ impl Space {
                     .difference(IGNORED)
                     .is_empty()
                 && a.file.as_ref().map(|f| f.id()) == b.file.as_ref().map(|f| f.id())
-                && a.page_offset(b.start) == b.pgoff
+                && a.linear_page_index(b.start) == b.pgoff
         };
         let vma = &self.vmas[index];
         let next = self.vmas.get(index + 1).filter(|next| fits(vma, next));
@@ -308,7 +308,7 @@ impl Space {
         let index = self.index_of(id);
         let middle = &self.vmas[index];
         let mut part = middle.clone();
-        part.pgoff = middle.page_offset(start);
+        part.pgoff = middle.linear_page_index(start);
         (part.start, part.end) = (start, end);
         (part.flags, part.name) = (new.flags, new.name.clone());
 

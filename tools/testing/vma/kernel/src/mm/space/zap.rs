@@ -158,7 +158,7 @@ impl Space {
             .filter(|vma| vma.file.as_ref().is_some_and(|f| f.id() == file))
         {
             for addr in Self::pages(vma.start, vma.end) {
-                let offset = vma.page_offset(addr);
+                let offset = vma.linear_page_index(addr);
                 if (first..first + n).contains(&offset) {
                     found.push(addr);
                 }

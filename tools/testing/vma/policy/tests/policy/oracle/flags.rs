@@ -21,7 +21,14 @@ fn new_flags(vma: &Vma, advice: i32) -> Result<VmFlags, Error> {
         SEQUENTIAL => Ok((old - VmFlags::RAND_READ) | VmFlags::SEQ_READ),
         RANDOM => Ok((old - VmFlags::SEQ_READ) | VmFlags::RAND_READ),
         DONTFORK => Ok(old | VmFlags::DONTCOPY),
-        DOFORK => refuse_if(has(VmFlags::IO), old - VmFlags::DONTCOPY),
+        DOFORK => refuse_if(
+            if cfg!(CONFIG_BASE_6_18) {
+                has(VmFlags::IO)
+            } else {
+                special
+            },
+            old - VmFlags::DONTCOPY,
+        ),
         WIPEONFORK => refuse_if(
             vma.file.is_some() || has(VmFlags::SHARED),
             old | VmFlags::WIPEONFORK,
