@@ -21,7 +21,8 @@ help:
 ## make series            write patches for git am on the kernel of BASE=; print their folder
 ## make setup             tools, build root and kernel tree only
 ## make clean             remove kernels and guest programs
-## make distclean         remove the build root, the kernel trees, and what tests and benchmarks left, too
+## make distclean         remove the build root, the kernel trees, and what tests and benchmarks left, too (not what was
+##                        downloaded of the kernel: it is in ~/.cache/rust-vma)
 ##
 ## ARCH=x86_64|arm64|arm  for run, fuzz, bench, shell and kernel (x86_64)
 ## BASE=6.18|7.3          the kernel: Linux 6.18.15 or 7.3.4 (6.18)
@@ -43,6 +44,12 @@ setup:
 series: setup
 	@scripts/series
 
+shell: terminal
+
+# Before anything that takes long
+terminal:
+	@[ -t 0 ] || scripts/shell $(ARCH)
+
 kernel run fuzz bench shell: setup
 	@scripts/$@ $(ARCH)
 
@@ -61,5 +68,5 @@ clean:
 distclean:
 	@scripts/clean all
 
-.PHONY: help setup series kernel run fuzz bench shell test soak check clean distclean
+.PHONY: help setup series terminal kernel run fuzz bench shell test soak check clean distclean
 .NOTPARALLEL:

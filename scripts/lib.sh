@@ -47,7 +47,7 @@ if [ ! -e "$BUILD/.rust-vma" ]; then
 	touch "$BUILD/.rust-vma" || die "BUILD=$BUILD cannot be written to; choose another folder"
 fi
 case $JOBS in
-*[!0-9]* | 0*) die "JOBS=$JOBS is not a number of jobs" ;;
+*[!0-9]* | 0*) die "JOBS=$JOBS is not a number of jobs; use JOBS=4, or leave it unset" ;;
 esac
 case ${ARCH:-x86_64} in
 x86_64 | arm64 | arm) ;;
@@ -68,8 +68,8 @@ case ${BUILDROOT:-} in
 esac
 [ "${CHECKSUMS[${PEER:-$KVERSION}]:-}" ] || die "no checksum of Linux $PEER is known; use PEER=6.19.11"
 [[ ${SEEDS:-1} =~ ^[0-9]+(\ +[0-9]+)*$ ]] || die "SEEDS=$SEEDS are not numbers; use SEEDS=\"1 2 3\""
-[[ ${OPS:-1} =~ ^[1-9][0-9]*$ ]] || die "OPS=$OPS is not a number of operations"
-[[ ${LOOK:-1} =~ ^[1-9][0-9]*$ ]] || die "LOOK=$LOOK is not a number of operations"
+[[ ${OPS:-1} =~ ^[1-9][0-9]*$ ]] || die "OPS=$OPS is not a number of operations; use OPS=20000"
+[[ ${LOOK:-1} =~ ^[1-9][0-9]*$ ]] || die "LOOK=$LOOK is not a number of operations; use LOOK=2"
 
 # step TEXT LOG COMMAND...: run a step of the build with its output in a log; $hint helps the user when it fails
 step() {
@@ -128,6 +128,29 @@ tree_of() {
 	peer) echo "$BUILD/linux-$PEER" ;;
 	*) echo "$BUILD/linux-$KVERSION" ;;
 	esac
+}
+
+# verified FILE VERSION: it is the source of that kernel
+verified() {
+	echo "${CHECKSUMS[$2]}  $1" | sha256sum --check --status
+}
+
+# check_tarball: $KERNEL_TARBALL is the source of the kernel of BASE=
+check_tarball() {
+	[ -r "$KERNEL_TARBALL" ] || die "KERNEL_TARBALL=$KERNEL_TARBALL cannot be read"
+	verified "$KERNEL_TARBALL" "$KVERSION" ||
+		die "KERNEL_TARBALL=$KERNEL_TARBALL has the wrong checksum; ${SOURCES[$KVERSION]} with SHA-256 ${CHECKSUMS[$KVERSION]} is needed"
+}
+
+# check_ksrc: $KSRC is a tree of the kernel of BASE=
+check_ksrc() {
+	local found
+	[ -r "$KSRC/Makefile" ] || die "KSRC=$KSRC is not a kernel tree"
+	found=$(sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' "$KSRC/Makefile" | paste -sd .)
+	[ "$found" = "$KVERSION" ] || die "KSRC=$KSRC is Linux $found; Linux $KVERSION is needed"
+	if [ -e "$KSRC/.config" ] || [ -e "$KSRC/include/config" ]; then
+		die "KSRC=$KSRC has been built in; give an untouched tree, or run make mrproper there"
+	fi
 }
 
 # configuration ARCH NAME...: what the kernel of BASE= is configured with, from the files of these names, too
