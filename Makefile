@@ -16,6 +16,7 @@ help:
 ## make soak              the long proof: all tests in debug kernels, a million random operations; takes hours, and when it
 ##                        was stopped, goes on where it was
 ## make bench             count the instructions of memory calls on the same three kernels
+## make race              count how often the flag is lost beside other changes, on the untouched kernel and on ours
 ## make shell             boot to a shell with the tests in it
 ## make kernel            build the kernel only; the last line is the image's path
 ## make series            write patches for git am on the kernel of BASE=; print their folder
@@ -24,7 +25,7 @@ help:
 ## make distclean         remove the build root, the kernel trees, and what tests and benchmarks left, too (not what was
 ##                        downloaded of the kernel: it is in ~/.cache/rust-vma)
 ##
-## ARCH=x86_64|arm64|arm  for run, fuzz, bench, shell and kernel (x86_64)
+## ARCH=x86_64|arm64|arm  for run, fuzz, bench, race, shell and kernel (x86_64)
 ## BASE=6.18|7.3          the kernel: Linux 6.18.15 or 7.3.4 (6.18)
 ## SEEDS="1 2 3" OPS=N    for fuzz and soak: the sequences, and how many operations each has (20000)
 ## LOOK=N                 for fuzz and soak: look at the state after every N operations (2; 25)
@@ -50,7 +51,7 @@ shell: terminal
 terminal:
 	@[ -t 0 ] || scripts/shell $(ARCH)
 
-kernel run fuzz bench shell: setup
+kernel run fuzz bench race shell: setup
 	@scripts/$@ $(ARCH)
 
 soak: setup
@@ -68,5 +69,5 @@ clean:
 distclean:
 	@scripts/clean all
 
-.PHONY: help setup series terminal kernel run fuzz bench shell test soak check clean distclean
+.PHONY: help setup series terminal kernel run fuzz bench race shell test soak check clean distclean
 .NOTPARALLEL:

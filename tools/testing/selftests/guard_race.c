@@ -115,6 +115,7 @@ TEST_F(changes, flag_is_not_lost)
 	}
 	EXPECT_EQ(0, lost);
 	EXPECT_EQ(0, apart);
+	TH_LOG("lost: %u of %u", lost, CHANGE_ROUNDS);
 }
 
 FIXTURE(faults)

@@ -57,6 +57,17 @@ static void work(char *map)
 		atomic_fetch_add(&got_through, 1);
 }
 
+static atomic_bool running;
+
+static void protect_meanwhile(char *map)
+{
+	bool begun = atomic_load(&running);
+
+	protect(map);
+	if (begun && atomic_load(&running))
+		atomic_fetch_add(&got_through, 1);
+}
+
 /* The call, for "len" bytes at "map" in a mapping from "start" to "end". */
 struct call {
 	int advice;
@@ -194,6 +205,29 @@ TEST_F(guard_wait, mprotect_in_the_range)
 TEST_F(guard_wait, guards_in_another_mapping)
 {
 	call_beside(_metadata, &self->call, guard, self->other);
+}
+
+/* It looks at each guard, and may do so before and after it has the lock. */
+TEST(mlockall_behind_guards)
+{
+	char *map, *other;
+
+	page = page_size();
+	map = reserve(LARGE_BYTES + 2 * page, 1) + page;
+	map_large(map, LARGE_BYTES);
+	xmadvise(map, LARGE_BYTES, MADV_GUARD_INSTALL);
+	other = backing_map(ANON_PRIVATE, reserve(3 * page, 1) + page, page, -1,
+			    0);
+	worker_start(protect_meanwhile, false);
+	worker_set_map(other);
+	worker_wait();
+	atomic_store(&running, true);
+	ASSERT_EQ(0, mlockall(MCL_CURRENT));
+	atomic_store(&running, false);
+	worker_stop();
+	ASSERT_EQ(0, munlockall());
+	EXPECT_LT(10, atomic_load(&got_through));
+	TH_LOG("%u times", atomic_load(&got_through));
 }
 
 TEST_HARNESS_MAIN

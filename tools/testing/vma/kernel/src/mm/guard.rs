@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     error::{code::EINVAL, Result},
-    locks, model,
+    locks::{self, Lock},
+    model,
     page::TABLE_SIZE,
 };
 use core::{marker::PhantomData, ops::Deref};
@@ -69,6 +70,8 @@ impl VmaMaybeGuard<'_> {
             return Err(EINVAL);
         }
         self.require_lock_to_zap();
+        let write_locked = locks::holds(Lock::MmapWrite(self.mm().id()));
+        locks::require(!write_locked, || "a zap under the mmap write lock".into());
         super::tlb::assert_no_gather();
         self.space(|space| space.zap(range.start(), range.end(), false));
         let reappears = model::with_env(|env| env.faults.reappear.pop_front());

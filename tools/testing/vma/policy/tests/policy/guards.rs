@@ -144,6 +144,21 @@ fn wait_once(meanwhile: impl FnOnce(&kernel::mm::MmWithUser) + 'static) {
     });
 }
 
+#[test]
+fn others_get_the_locks_before_a_zap() {
+    let world = anonymous();
+    assert_eq!(install(&world, 0, 1), Ok(()));
+    world.mm.touch(at(5), true);
+    let seen = std::rc::Rc::new(std::cell::Cell::new(false));
+    let saw = seen.clone();
+    wait_once(move |mm| {
+        saw.set(mm.with(|space| space.guards().eq([at(0), at(4)])));
+    });
+    assert_eq!(install(&world, 4, 4), Ok(()));
+    assert!(seen.get());
+    assert_eq!(world.guards(), [0, 4, 5, 6, 7]);
+}
+
 fn large() -> World {
     World::of(Mapping::new(0, 3 * TABLE_PAGES, What::Anonymous))
 }
