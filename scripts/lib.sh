@@ -13,15 +13,16 @@ BUILD=$(realpath -m "${BUILD:-$TOP/build}")
 ROOT=$BUILD/root
 CACHE=${XDG_CACHE_HOME:-${HOME:?}/.cache}/rust-vma
 JOBS=${JOBS:-$(($(nproc) + 1))}
-# The kernel that BASE= names
-BASE=${BASE:-6.18}
-case $BASE in
-6.18) KVERSION=6.18.15 ;;
-7.3) KVERSION=7.3.4 ;;
-*) die "BASE=$BASE is not known; use BASE=6.18 or BASE=7.3" ;;
-esac
-# What is built for one base only
-OUT=$BUILD/$BASE
+# use_base BASE: its kernel, and the folder of what is built for it only
+use_base() {
+	case $1 in
+	6.18) KVERSION=6.18.15 ;;
+	7.3) KVERSION=7.3.4 ;;
+	*) die "BASE=$1 is not known; use BASE=6.18 or BASE=7.3" ;;
+	esac
+	export BASE=$1 OUT=$BUILD/$1
+}
+use_base "${BASE:-6.18}"
 # The kernels whose source is known: the file of Debian, and its SHA-256
 declare -A SOURCES=(
 	[6.18.15]=linux_6.18.15.orig.tar.xz
@@ -33,7 +34,7 @@ declare -A CHECKSUMS=(
 	[6.19.11]=e19d838c34519b050dd48334c673b07f4089d56449b453e6d1d04460e0667fa6
 	[7.3.4]=703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3
 )
-export BUILD BASE
+export BUILD
 
 # make and the kernel's build know no names with blanks.
 case $TOP:$BUILD in
