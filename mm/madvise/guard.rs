@@ -89,10 +89,7 @@ fn announce_in_rest(
     rule.check_seal(&vma)?;
     let vma = announce(vma)?;
     if part.size() <= SMALL {
-        rest.addr = match fill_vacant(&vma, part)? {
-            Some(Stopped::ByMemory(addr) | Stopped::ForOthers(addr)) => addr,
-            None => part.end(),
-        };
+        rest.addr = fill(&vma, part, false)?;
     }
     let mut rest = rest.starting_at(part.end());
     while let Ok(Some((vma, part))) = rest.next_vma::<MmapWrite>(guard) {
@@ -189,56 +186,47 @@ fn announce(vma: VmaMmapWrite<'_>) -> Result<VmaMaybeGuard<'_>> {
 /// C: `madvise_guard_install()` of `mm/madvise.c`.
 fn install_in(vma: &VmaRef, range: PageRange) -> Result<usize, Failure> {
     check_install(vma)?;
-    fill(&vma.maybe_guard().ok_or(Failure::Unannounced)?, range)
+    fill(&vma.maybe_guard().ok_or(Failure::Unannounced)?, range, true)
 }
 
 /// Makes each access to `range`, a part of `vma`, fatal. Memory that is there is lost.
 ///
 /// Returns the end of the range; or the address to go on from, when the locks should be released
-/// before that.
+/// before that, or memory is in the way and `may_zap` is false.
 ///
 /// # Errors
 ///
 /// - [`Failure::Blocked`] when page faults fill a page again and again.
 /// - `ENOMEM` when there is no memory for a page table. Some of the markers are in place.
-fn fill(vma: &VmaMaybeGuard<'_>, range: PageRange) -> Result<usize, Failure> {
+fn fill(vma: &VmaMaybeGuard<'_>, range: PageRange, may_zap: bool) -> Result<usize, Failure> {
     let (mut addr, mut tries) = (range.start(), 0);
     while let Some(rest) = range.clamp(addr, range.end()) {
-        let in_way = match fill_vacant(vma, rest)? {
+        let mut visitor = Install {
+            start: addr,
+            stopped: None,
+        };
+        if walk(vma, rest, &mut visitor)?.is_continue() {
+            break;
+        }
+        let in_way = match visitor.stopped {
             Some(Stopped::ForOthers(addr)) => return Ok(addr),
             Some(Stopped::ByMemory(addr)) => addr,
             None => break,
         };
+        // Each walk may come no further than to a page that was just faulted in.
+        if !may_zap || (in_way > range.start() && vma.should_unlock()) {
+            return Ok(in_way);
+        }
         tries = if in_way == addr { tries + 1 } else { 1 };
         if tries > MAX_TRIES {
             return Err(Failure::Blocked);
         }
         addr = in_way;
-        // Each walk may come no further than to a page that was just faulted in.
-        if addr > range.start() && vma.should_unlock() {
-            return Ok(addr);
-        }
         if let Some(part) = rest.clamp(addr, zap_end(addr, table_span())) {
             vma.zap(part)?;
         }
     }
     Ok(range.end())
-}
-
-/// Installs guards in `range` up to where memory is in their place, or the locks should be
-/// released.
-///
-/// # Errors
-///
-/// `ENOMEM` as for [`fill`].
-fn fill_vacant(vma: &VmaMaybeGuard<'_>, range: PageRange) -> Result<Option<Stopped>> {
-    let mut visitor = Install {
-        start: range.start(),
-        stopped: None,
-    };
-    // Where the walk ended is in the visitor.
-    let _ = walk(vma, range, &mut visitor)?;
-    Ok(visitor.stopped)
 }
 
 /// Removes the guards in `range`, a part of `vma`. Nothing else changes. Returns as [`fill`] does.

@@ -6,8 +6,8 @@ use super::work::{try_again, Failure, Rule, VmaRead, Work};
 use core::pin::Pin;
 use kernel::{
     mm::{
-        file::VmaFile, plugged, tlb::MmuGather, untag_current, virt::VmaRef, AddressVector,
-        LockMode, MmWithUser, MmapRead, MmapReadGuard, MmapWrite, PageRange, VmFlags, VmaReadGuard,
+        plugged, tlb::MmuGather, untag_current, virt::VmaRef, AddressVector, LockMode, MmWithUser,
+        MmapRead, MmapReadGuard, MmapWrite, PageRange, VmFlags, VmaReadGuard,
     },
     prelude::*,
 };
@@ -271,9 +271,10 @@ fn untag_current_range(range: PageRange) -> Result<PageRange> {
 /// C: `try_vma_read_lock()` of `mm/madvise.c`.
 fn lock_one_vma(mm: &MmWithUser, range: PageRange) -> Option<VmaReadGuard<'_>> {
     mm.lock_vma_under_rcu(range.start()).filter(|vma| {
-        let is_dax = vma.file().is_some_and(VmaFile::is_dax);
-        let is_drivers = vma.vm_flags().intersects(VmFlags::MIXEDMAP);
-        range.end() <= vma.end() && !vma.userfaultfd_armed() && !is_dax && !is_drivers
+        let may_have_huge_puds = vma
+            .file()
+            .is_some_and(|file| file.is_dax() || vma.vm_flags().intersects(VmFlags::MIXEDMAP));
+        range.end() <= vma.end() && !vma.userfaultfd_armed() && !may_have_huge_puds
     })
 }
 

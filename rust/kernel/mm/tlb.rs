@@ -142,10 +142,10 @@ impl MmuGather<'_> {
     #[doc(alias = "zap_vma_range_batched")]
     #[inline]
     pub fn zap(&mut self, vma: &VmaRef, range: PageRange) -> Result {
-        let may_have_huge_puds = vma
-            .vm_flags()
-            .intersects(VmFlags::PFNMAP.union(VmFlags::MIXEDMAP))
-            || vma.file().is_some_and(|file| file.is_dax());
+        let may_have_huge_puds = vma.vm_flags().intersects(VmFlags::PFNMAP)
+            || vma
+                .file()
+                .is_some_and(|file| file.is_dax() || vma.vm_flags().intersects(VmFlags::MIXEDMAP));
         if may_have_huge_puds {
             return Err(EINVAL);
         }

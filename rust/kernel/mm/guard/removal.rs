@@ -92,12 +92,12 @@ struct Remove {
 }
 
 impl Remove {
-    /// Whether to stop before `range`. Something is done in each walk.
+    /// Whether to stop before `addr`. Something is done in each walk.
     #[inline]
-    fn stops_for_others(&mut self, vma: &VmaRef, range: PageRange) -> bool {
-        let stops = range.start() > self.start && vma.should_unlock();
+    fn stops_for_others(&mut self, vma: &VmaRef, addr: usize) -> bool {
+        let stops = addr > self.start && vma.should_unlock();
         if stops {
-            self.stopped = range.start();
+            self.stopped = addr;
         }
         stops
     }
@@ -107,7 +107,7 @@ impl Visitor<VmaRef> for Remove {
     #[inline]
     fn huge(&mut self, page: &mut HugePage<'_, VmaRef>) -> Result<Step> {
         let place = page.as_table();
-        if self.stops_for_others(place.vma(), place.range()) {
+        if self.stops_for_others(place.vma(), place.range().start()) {
             return Ok(Step::Stop);
         }
         Ok(Step::Next)
@@ -120,10 +120,11 @@ impl Visitor<VmaRef> for Remove {
 
     #[inline]
     fn table(&mut self, table: &mut Table<'_, VmaRef>) -> Result<Step> {
-        if self.stops_for_others(table.vma(), table.range()) {
+        let start = table.range().start();
+        if self.stops_for_others(table.vma(), start) {
             return Ok(Step::Stop);
         }
-        let Some(mut entries) = table.lock(table.range().start()) else {
+        let Some(mut entries) = table.lock(start) else {
             return Ok(Step::Again);
         };
         while let Some(guards) = entries.next_guards() {
