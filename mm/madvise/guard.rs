@@ -198,7 +198,6 @@ fn install_in(vma: &VmaRef, range: PageRange) -> Result<usize, Failure> {
 ///
 /// - [`Failure::Blocked`] when page faults fill a page again and again.
 /// - `ENOMEM` when there is no memory for a page table. Some of the markers are in place.
-#[inline(never)]
 fn fill(vma: &VmaMaybeGuard<'_>, range: PageRange, may_zap: bool) -> Result<usize, Failure> {
     let (mut addr, mut tries) = (range.start(), 0);
     while let Some(rest) = range.clamp(addr, range.end()) {

@@ -37,18 +37,22 @@ pub(crate) fn set(mm: &MmWithUser, start: usize, len: usize, name: Option<UserPt
     })
 }
 
+/// Reads a string of userspace. Returns its length with the zero at its end, where it may have been
+/// cut off.
+#[inline(never)]
+fn read(name: UserPtr, buffer: &mut [u8]) -> Result<usize> {
+    let reader = UserSlice::new(name, buffer.len()).reader();
+    Ok(reader.strcpy_into_buf(buffer)?.to_bytes_with_nul().len())
+}
+
 /// Makes a name of a string of userspace.
 fn copy(name: UserPtr) -> Result<ARef<AnonVmaName>> {
     const MAX_LEN: usize = AnonVmaName::MAX_LEN;
 
-    let read = |buffer: &mut [u8]| -> Result<usize> {
-        let reader = UserSlice::new(name, buffer.len()).reader();
-        Ok(reader.strcpy_into_buf(buffer)?.to_bytes_with_nul().len())
-    };
     let mut buffer = [0; MAX_LEN];
-    let len = read(&mut buffer)?;
-    // A string that fills the buffer may have been cut off. It is longer in a longer buffer then.
-    if len == MAX_LEN && read(&mut [0; MAX_LEN + 1]) != Ok(len) {
+    let len = read(name, &mut buffer)?;
+    // If it was cut off, it is longer in a longer buffer.
+    if len == MAX_LEN && read(name, &mut [0; MAX_LEN + 1]) != Ok(len) {
         return Err(EINVAL);
     }
     let name = CStr::from_bytes_with_nul(buffer.get(..len).unwrap_or_default());
