@@ -170,7 +170,6 @@ fn check_install(vma: &VmaRef) -> Result {
 ///
 /// `EINVAL` when it can have none; `ENOMEM` when there is no memory for the anon_vma. Nothing is
 /// changed then.
-#[inline(never)]
 fn announce(vma: VmaMmapWrite<'_>) -> Result<VmaMaybeGuard<'_>> {
     check_install(&vma)?;
     vma.start_write().set_maybe_guard()

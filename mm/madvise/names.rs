@@ -39,7 +39,6 @@ pub(crate) fn set(mm: &MmWithUser, start: usize, len: usize, name: Option<UserPt
 
 /// Reads a string of userspace. Returns its length with the zero at its end, where it may have been
 /// cut off.
-#[inline(never)]
 fn read(name: UserPtr, buffer: &mut [u8]) -> Result<usize> {
     let reader = UserSlice::new(name, buffer.len()).reader();
     Ok(reader.strcpy_into_buf(buffer)?.to_bytes_with_nul().len())

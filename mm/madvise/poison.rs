@@ -28,7 +28,6 @@ pub(super) fn soft_offline(start: usize, len: usize) -> Result {
     for_each_folio(start, len, UserPage::soft_offline)
 }
 
-#[inline(never)]
 fn for_each_folio(start: usize, len: usize, work: fn(UserPage) -> Result) -> Result {
     if !Capability::SysAdmin.is_held() {
         return Err(EPERM);

@@ -90,6 +90,14 @@ impl VmaRef {
     /// C: `vm_area_struct::vm_refcnt`, `mmap_lock_is_contended()`, `fatal_signal_pending()`.
     #[inline]
     pub fn should_unlock(&self) -> bool {
+        self.is_waited_for::<()>()
+    }
+
+    /// See [`VmaRef::should_unlock`]. Out of line, and generic in nothing, so that only the object
+    /// of the caller has it, once.
+    #[inline(never)]
+    #[expect(clippy::extra_unused_type_parameters)]
+    fn is_waited_for<Nothing>(&self) -> bool {
         // SAFETY: By the type invariants the VMA is valid, and so is its address space.
         let is_contended = unsafe { bindings::vma_lock_is_contended(self.as_ptr()) };
         is_contended || current!().fatal_signal_pending()
