@@ -83,7 +83,7 @@ fn announce_in_rest(
     rest: &mut Rest,
     rule: &Rule,
 ) -> Result<(), Failure> {
-    let Some((vma, part)) = rest.next_vma::<MmapWrite>(guard)? else {
+    let Some((vma, part)) = next_vma(rest, guard)? else {
         return Ok(());
     };
     rule.check_seal(&vma)?;
@@ -92,7 +92,7 @@ fn announce_in_rest(
         rest.addr = fill(&vma, part, false)?;
     }
     let mut rest = rest.starting_at(part.end());
-    while let Ok(Some((vma, part))) = rest.next_vma::<MmapWrite>(guard) {
+    while let Ok(Some((vma, part))) = next_vma(&mut rest, guard) {
         let stops = vma.should_unlock() || rule.check_seal(&vma).is_err();
         if stops || (vma.maybe_guard().is_none() && announce(vma).is_err()) {
             break;
@@ -140,7 +140,7 @@ pub(super) fn remove(mm: &MmWithUser, range: PageRange, rule: &Rule) -> Result<(
 /// lock: of the first VMA in the rest of the range at least.
 fn retire_in_rest(guard: &mut MmapWriteGuard<'_>, rest: &mut Rest, removal: &GuardRemoval<'_>) {
     let first = rest.addr;
-    while let Ok(Some((vma, part))) = rest.next_vma::<MmapWrite>(guard) {
+    while let Ok(Some((vma, part))) = next_vma(rest, guard) {
         if rest.addr > first && vma.should_unlock() {
             return;
         }
@@ -150,6 +150,15 @@ fn retire_in_rest(guard: &mut MmapWriteGuard<'_>, rest: &mut Rest, removal: &Gua
         rest.addr = part.end();
     }
     rest.addr = rest.whole.end();
+}
+
+/// As [`Rest::next_vma`], but out of line: the flag is seldom set or cleared.
+#[inline(never)]
+fn next_vma<'g>(
+    rest: &mut Rest,
+    guard: &'g mut MmapWriteGuard<'_>,
+) -> Result<Option<(VmaMmapWrite<'g>, PageRange)>> {
+    rest.next_vma::<MmapWrite>(guard)
 }
 
 /// Checks that `vma` can be given guards.

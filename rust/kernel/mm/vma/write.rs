@@ -135,6 +135,11 @@ impl<'g> VmaMmapWrite<'g> {
         })?;
         // SAFETY: The caller promises that the flags are right.
         unsafe { vma.reset_flags(flags) };
+        #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+        if flags.intersects(VmFlags::HUGEPAGE) {
+            // SAFETY: By the type invariants the VMA is valid, and the mmap lock is held for writing.
+            unsafe { bindings::khugepaged_enter_vma(vma.as_ptr(), flags.bits()) };
+        }
         Ok(vma.end())
     }
 
@@ -253,11 +258,6 @@ impl<'g> VmaWrite<'g> {
         // - By the type invariants the VMA is valid and write-locked.
         // - The caller promises that the flags are right.
         unsafe { bindings::vma_flags_reset_once(self.as_ptr(), flags.bits()) };
-        #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-        if flags.intersects(VmFlags::HUGEPAGE) {
-            // SAFETY: As above; the mmap lock is held for writing.
-            unsafe { bindings::khugepaged_enter_vma(self.as_ptr(), flags.bits()) };
-        }
     }
 
     /// Gives the VMA a name, or none. A name that is equal stays.
