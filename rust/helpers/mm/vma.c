@@ -16,6 +16,12 @@ void rust_helper_vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 	vm_flags_clear(vma, flags);
 }
 
+/* What follows a change of flags by advice. */
+void rust_helper_vma_flags_changed(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma_flags_changed(vma, flags);
+}
+
 struct vm_area_struct *rust_helper_vma_modify_flags(struct vma_iterator *vmi,
 		struct vm_area_struct *prev, struct vm_area_struct *vma,
 		unsigned long start, unsigned long end, vm_flags_t flags)

@@ -43,6 +43,11 @@ static inline void vma_flags_reset_once(struct vm_area_struct *vma, vma_flags_t 
 	vm_flags_reset_once(vma, flags->flags);
 }
 
+/* hugepage_madvise() has done it. */
+static inline void vma_flags_changed(struct vm_area_struct *vma, vm_flags_t flags)
+{
+}
+
 static inline struct vm_area_struct *base_vma_modify_flags(struct vma_iterator *vmi,
 		struct vm_area_struct *prev, struct vm_area_struct *vma,
 		unsigned long start, unsigned long end, vma_flags_t *flags)

@@ -22,6 +22,12 @@
 /* The memory that MADV_DOFORK refuses. */
 #define MASK_DOFORK_REFUSES		MASK_SPECIAL
 
+static inline void vma_flags_changed(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	if (flags & VM_HUGEPAGE)
+		khugepaged_enter_vma(vma, flags);
+}
+
 static __always_inline void check_masks(void)
 {
 	BUILD_BUG_ON(vma_flags_to_legacy(VMA_DATA_FLAGS_EXEC) != MASK_DATA_FLAGS_EXEC);

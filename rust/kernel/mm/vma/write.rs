@@ -135,11 +135,8 @@ impl<'g> VmaMmapWrite<'g> {
         })?;
         // SAFETY: The caller promises that the flags are right.
         unsafe { vma.reset_flags(flags) };
-        #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
-        if flags.intersects(VmFlags::HUGEPAGE) {
-            // SAFETY: By the type invariants the VMA is valid, and the mmap lock is held for writing.
-            unsafe { bindings::khugepaged_enter_vma(vma.as_ptr(), flags.bits()) };
-        }
+        // SAFETY: By the type invariants the VMA is valid, and the mmap lock is held for writing.
+        unsafe { bindings::vma_flags_changed(vma.as_ptr(), flags.bits()) };
         Ok(vma.end())
     }
 
