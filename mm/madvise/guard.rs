@@ -231,9 +231,7 @@ fn fill(vma: &VmaMaybeGuard<'_>, range: PageRange, may_zap: bool) -> Result<usiz
             return Err(Failure::Blocked);
         }
         addr = in_way;
-        if let Some(part) = rest.clamp(addr, zap_end(addr, table_span())) {
-            vma.zap(part)?;
-        }
+        vma.zap(addr, zap_end(addr, table_span()).min(range.end()));
     }
     Ok(range.end())
 }

@@ -6,7 +6,7 @@ use super::{
     page_table::{Entries, MissingTable, Places, Step, Walkable},
     space::{Pte, Space},
     virt::VmaRef,
-    MmWithUser, PageRange, VmFlags, VmaWrite,
+    MmWithUser, VmFlags, VmaWrite,
 };
 use crate::{
     error::{code::EINVAL, Result},
@@ -59,26 +59,19 @@ impl VmaMaybeGuard<'_> {
         }
     }
 
-    /// Unmaps `range`. Markers of guards stay.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` when the range does not lie in the VMA.
+    /// Unmaps what lies between two addresses. Markers of guards stay.
     #[track_caller]
-    pub fn zap(&self, range: PageRange) -> Result {
-        if range.start() < self.start() || self.end() < range.end() {
-            return Err(EINVAL);
-        }
+    pub fn zap(&self, start: usize, end: usize) {
+        let (start, end) = (start.max(self.start()), end.min(self.end()));
         self.require_lock_to_zap();
         let write_locked = locks::holds(Lock::MmapWrite(self.mm().id()));
         locks::require(!write_locked, || "a zap under the mmap write lock".into());
         super::tlb::assert_no_gather();
-        self.space(|space| space.zap(range.start(), range.end(), false));
+        self.space(|space| space.zap(start, end, false));
         let reappears = model::with_env(|env| env.faults.reappear.pop_front());
         if reappears == Some(true) {
-            self.mm().touch(range.start(), true);
+            self.mm().touch(start, true);
         }
-        Ok(())
     }
 }
 
