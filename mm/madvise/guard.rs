@@ -231,7 +231,9 @@ fn fill(vma: &VmaMaybeGuard<'_>, range: PageRange, may_zap: bool) -> Result<usiz
             return Err(Failure::Blocked);
         }
         addr = in_way;
-        vma.zap(addr, zap_end(addr, table_span()).min(range.end()));
+        if let Some(part) = rest.clamp(addr, zap_end(addr, table_span())) {
+            vma.zap(part)?;
+        }
     }
     Ok(range.end())
 }

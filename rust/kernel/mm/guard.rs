@@ -19,7 +19,7 @@ use crate::{
     mm::{
         page_table::{private, table_span, Entries, MissingTable, Places, Step, Walkable},
         virt::VmaRef,
-        VmFlags, VmaWrite,
+        PageRange, VmFlags, VmaWrite,
     },
 };
 use core::ops::Deref;
@@ -80,16 +80,20 @@ impl<'g> VmaMaybeGuard<'g> {
         Self { vma }
     }
 
-    /// Unmaps what lies between two addresses. Guard markers stay.
+    /// Unmaps `range`. Guard markers stay.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the range does not lie in the VMA.
     #[doc(alias = "zap_vma_range")]
     #[inline]
-    pub fn zap(&self, start: usize, end: usize) {
-        if let Some(part) = self.range().clamp(start, end) {
-            // SAFETY:
-            // - By the type invariants the VMA is valid, and a lock of it is held.
-            // - The part lies in it.
-            unsafe { bindings::zap_vma_range(self.as_ptr(), part.start(), part.size()) };
-        }
+    pub fn zap(&self, range: PageRange) -> Result {
+        self.check_range(range)?;
+        // SAFETY:
+        // - By the type invariants the VMA is valid, and a lock of it is held.
+        // - The range lies in it.
+        unsafe { bindings::zap_vma_range(self.as_ptr(), range.start(), range.size()) };
+        Ok(())
     }
 }
 

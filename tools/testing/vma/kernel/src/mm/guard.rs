@@ -6,7 +6,7 @@ use super::{
     page_table::{Entries, MissingTable, Places, Step, Walkable},
     space::{Pte, Space},
     virt::VmaRef,
-    MmWithUser, VmFlags, VmaWrite,
+    MmWithUser, PageRange, VmFlags, VmaWrite,
 };
 use crate::{
     error::{code::EINVAL, Result},
@@ -59,19 +59,26 @@ impl VmaMaybeGuard<'_> {
         }
     }
 
-    /// Unmaps what lies between two addresses. Markers of guards stay.
+    /// Unmaps `range`. Markers of guards stay.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the range does not lie in the VMA.
     #[track_caller]
-    pub fn zap(&self, start: usize, end: usize) {
-        let (start, end) = (start.max(self.start()), end.min(self.end()));
+    pub fn zap(&self, range: PageRange) -> Result {
+        if range.start() < self.start() || self.end() < range.end() {
+            return Err(EINVAL);
+        }
         self.require_lock_to_zap();
         let write_locked = locks::holds(Lock::MmapWrite(self.mm().id()));
         locks::require(!write_locked, || "a zap under the mmap write lock".into());
         super::tlb::assert_no_gather();
-        self.space(|space| space.zap(start, end, false));
+        self.space(|space| space.zap(range.start(), range.end(), false));
         let reappears = model::with_env(|env| env.faults.reappear.pop_front());
         if reappears == Some(true) {
-            self.mm().touch(start, true);
+            self.mm().touch(range.start(), true);
         }
+        Ok(())
     }
 }
 
