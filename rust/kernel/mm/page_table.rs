@@ -143,6 +143,7 @@ where
         // INVARIANT: `descend` found the entry for `part` in the page tables of `vma`.
         let step = match found {
             Found::Hole => Step::Next,
+            Found::Allocated => Step::Again,
             Found::HugePud(pud) => match visitor.huge_pud(part) {
                 Some(step) => step,
                 None => split_huge_pud(vma.vma(), pud, addr),
@@ -176,7 +177,9 @@ where
 enum Found {
     /// No table.
     Hole,
-    /// A PUD that maps memory itself, or did a moment ago.
+    /// A PUD that was empty, for which a table was allocated, unless there was one by then.
+    Allocated,
+    /// A PUD that maps memory itself.
     HugePud(*mut bindings::pud_t),
     /// A PMD that maps memory itself, or did until it is moved.
     HugePmd(*mut bindings::pmd_t),
@@ -254,16 +257,11 @@ fn descend<V: Walkable>(vma: &VmaRef, addr: usize, end: usize) -> Result<(Found,
         return Ok((Found::HugePud(pud), end));
     }
     let is_none = || kind == bindings::TABLE_ENTRY_NONE;
-    let mut pmd = lower!(pud, end, is_none(), pmd_alloc, pmd_offset);
+    let pmd = lower!(pud, end, is_none(), pmd_alloc, pmd_offset);
     if V::ALLOCATE && is_none() {
-        // A page fault may have put a huge page in the place of the table that was to be allocated,
-        // and someone else may have taken it away again. Once there is a table, it stays.
-        // SAFETY: The entry is valid.
-        if unsafe { bindings::pud_kind(pud) } != bindings::TABLE_ENTRY_TABLE {
-            return Ok((Found::HugePud(pud), end));
-        }
-        // SAFETY: The entry refers to a table.
-        pmd = unsafe { bindings::pmd_offset(pud, addr) };
+        // A page fault may have put a huge page in the place of the table that was to be allocated.
+        // There is no entry for it then.
+        return Ok((Found::Allocated, end));
     }
 
     let pud_end = end;
