@@ -124,11 +124,9 @@ impl MmuGather<'_> {
     /// space is a panic here.
     #[track_caller]
     pub fn zap(&mut self, vma: &VmaRef, range: PageRange) -> Result {
-        if vma
-            .vm_flags()
-            .intersects(VmFlags::PFNMAP | VmFlags::MIXEDMAP)
-            || vma.file().is_some_and(VmaFile::is_dax)
-        {
+        let of_driver =
+            |file: &VmaFile| file.is_dax() || vma.vm_flags().intersects(VmFlags::MIXEDMAP);
+        if vma.vm_flags().intersects(VmFlags::PFNMAP) || vma.file().is_some_and(of_driver) {
             return Err(EINVAL);
         }
         self.zap_any(vma, range)
