@@ -10,6 +10,7 @@ use crate::{
     mm::{file::VmaFile, virt::VmaRef, PageRange},
     page::PAGE_SHIFT,
     sync::rcu,
+    types::NotThreadSafe,
 };
 
 /// The place of a page in swap. It may have been freed by the time it is looked at.
@@ -28,6 +29,7 @@ pub struct SwapEntry(pub(super) bindings::swp_entry_t);
 #[cfg(CONFIG_SWAP)]
 pub struct SwapReader {
     ctx: bindings::swap_io_ctx,
+    _nts: NotThreadSafe,
 }
 
 #[cfg(CONFIG_SWAP)]
@@ -39,6 +41,7 @@ impl SwapReader {
         // INVARIANT: There are no reads.
         work(&mut Self {
             ctx: bindings::swap_io_ctx::default(),
+            _nts: NotThreadSafe,
         })
     }
 

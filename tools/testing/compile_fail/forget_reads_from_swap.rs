@@ -9,6 +9,7 @@ use kernel::mm::SwapReader;
 /// Tries it.
 pub fn attempt() {
     core::mem::forget(SwapReader {
-        plug: core::ptr::null_mut(),
+        ctx: Default::default(),
+        _nts: kernel::types::NotThreadSafe,
     });
 }
