@@ -140,6 +140,8 @@ unsigned int rust_helper_ptes_guard(pte_t *ptep, unsigned int max)
 		if (differ)
 			break;
 	}
+	while (n < max && get_word(ptep + n) == guard)
+		n++;
 #endif
 	while (n < max && pte_is_guard(ptep_get(ptep + n)))
 		n++;
