@@ -19,18 +19,11 @@ use kernel::{
 ///
 /// C: `madvise_willneed()` of `mm/madvise.c`.
 pub(super) fn will_need(vma: VmaMmapRead<'_>, range: PageRange) -> Result {
-    let Some(file) = vma.file() else {
-        #[cfg(CONFIG_SWAP)]
-        return swap::read_anonymous(&vma, range);
-        #[cfg(not(CONFIG_SWAP))]
-        return Err(EBADF);
-    };
     #[cfg(CONFIG_SWAP)]
-    if file.is_shmem() {
-        swap::read_shared(&vma, range, file);
+    if swap::read(&vma, range)? {
         return Ok(());
     }
-    if file.is_dax() {
+    if vma.file().ok_or(EBADF)?.is_dax() {
         return Ok(());
     }
     // It is advice: errors of the file system are of no interest.
@@ -56,7 +49,6 @@ pub(super) fn remove(vma: VmaMmapRead<'_>, range: PageRange) -> Result {
 #[cfg(CONFIG_SWAP)]
 mod swap {
     use kernel::{
-        mm::file::VmaFile,
         mm::folio::lru_add_drain,
         mm::page_table::{walk, HugePage, Step, Table, Visitor},
         mm::{virt::VmaRef, PageRange, SwapEntry, SwapReader},
@@ -65,18 +57,20 @@ mod swap {
         task::cond_resched,
     };
 
-    /// Begins to read the anonymous memory in `range` that is in swap. It is no error when some of
-    /// it cannot be read.
-    pub(super) fn read_anonymous(vma: &VmaRef, range: PageRange) -> Result {
-        walk(vma, range, &mut ReadSwap)?;
+    /// Begins to read what of `range` is in swap, and returns true, if it is anonymous or shared
+    /// memory. It is no error when some of it cannot be read.
+    pub(super) fn read(vma: &VmaRef, range: PageRange) -> Result<bool> {
+        match vma.file() {
+            None => {
+                walk(vma, range, &mut ReadSwap)?;
+            }
+            Some(file) if file.is_shmem() => {
+                SwapReader::scope(|reader| reader.read_shmem(vma, range, file));
+            }
+            Some(_) => return Ok(false),
+        }
         lru_add_drain();
-        Ok(())
-    }
-
-    /// Begins to read the shared memory in `range` that is in swap.
-    pub(super) fn read_shared(vma: &VmaRef, range: PageRange, file: &VmaFile) {
-        SwapReader::scope(|reader| reader.read_shmem(vma, range, file));
-        lru_add_drain();
+        Ok(true)
     }
 
     /// Reads the pages in swap that the entries of a range refer to.

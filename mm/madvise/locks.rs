@@ -6,8 +6,8 @@ use super::work::{try_again, Failure, Rule, VmaRead, Work};
 use core::pin::Pin;
 use kernel::{
     mm::{
-        plugged, tlb::MmuGather, untag_current, virt::VmaRef, AddressVector, LockMode, MmWithUser,
-        MmapRead, MmapReadGuard, MmapWrite, PageRange, VmFlags, VmaReadGuard,
+        file::VmaFile, plugged, tlb::MmuGather, untag_current, virt::VmaRef, AddressVector,
+        LockMode, MmWithUser, MmapRead, MmapReadGuard, MmapWrite, PageRange, VmFlags, VmaReadGuard,
     },
     prelude::*,
 };
@@ -271,11 +271,15 @@ fn untag_current_range(range: PageRange) -> Result<PageRange> {
 /// C: `try_vma_read_lock()` of `mm/madvise.c`.
 fn lock_one_vma(mm: &MmWithUser, range: PageRange) -> Option<VmaReadGuard<'_>> {
     mm.lock_vma_under_rcu(range.start()).filter(|vma| {
-        let may_have_huge_puds = vma
-            .file()
-            .is_some_and(|file| file.is_dax() || vma.vm_flags().intersects(VmFlags::MIXEDMAP));
+        let may_have_huge_puds = vma.file().is_some_and(|file| is_of_device(vma, file));
         range.end() <= vma.end() && !vma.userfaultfd_armed() && !may_have_huge_puds
     })
+}
+
+/// Whether the pages of `vma`, which maps `file`, may be those of a device.
+#[inline(never)]
+fn is_of_device(vma: &VmaRef, file: &VmaFile) -> bool {
+    file.is_dax() || vma.vm_flags().intersects(VmFlags::MIXEDMAP)
 }
 
 /// Calls `work` under a read lock for each VMA in the rest of a range: that of the VMA, if the rest

@@ -72,6 +72,16 @@ static bool pte_is_guard(pte_t pte)
 	return softleaf_is_guard_marker(softleaf_from_pte(pte));
 }
 
+static bool entry_is_guard(pte_t *ptep)
+{
+#ifdef PTE_IS_WORD
+	/* Most markers carry no other bits. */
+	if (get_word(ptep) == pte_val(make_pte_marker(PTE_MARKER_GUARD)))
+		return true;
+#endif
+	return pte_is_guard(ptep_get(ptep));
+}
+
 /* How many entries from ptep on, of max, are empty, as far as that is seen in steps of 8. */
 static unsigned int ptes_none_by_8(pte_t *ptep, unsigned int max)
 {
@@ -140,10 +150,8 @@ unsigned int rust_helper_ptes_guard(pte_t *ptep, unsigned int max)
 		if (differ)
 			break;
 	}
-	while (n < max && get_word(ptep + n) == guard)
-		n++;
 #endif
-	while (n < max && pte_is_guard(ptep_get(ptep + n)))
+	while (n < max && entry_is_guard(ptep + n))
 		n++;
 	return n;
 }

@@ -51,11 +51,20 @@ impl SwapReader {
     /// C: `read_swap_cache_async()`.
     #[inline]
     pub fn read(&mut self, vma: &VmaRef, addr: usize, entry: SwapEntry) {
-        self.read_for(vma, addr, entry, bindings::GFP_HIGHUSER_MOVABLE);
+        self.read_for::<()>(vma, addr, entry, bindings::GFP_HIGHUSER_MOVABLE);
     }
 
-    #[inline]
-    fn read_for(&mut self, vma: &VmaRef, addr: usize, entry: SwapEntry, gfp: bindings::gfp_t) {
+    /// See [`SwapReader::read`]. Out of line, and generic in nothing, so that only the object of the
+    /// caller has it, once.
+    #[inline(never)]
+    #[expect(clippy::extra_unused_type_parameters)]
+    fn read_for<Nothing>(
+        &mut self,
+        vma: &VmaRef,
+        addr: usize,
+        entry: SwapEntry,
+        gfp: bindings::gfp_t,
+    ) {
         // SAFETY: The VMA is valid; the function checks that the entry is still in use. By the type
         // invariants the reads are those of the swap layer.
         let folio = unsafe {
@@ -98,7 +107,7 @@ impl SwapReader {
                 // SAFETY: As above. The state does not refer to the array from here on.
                 unsafe { bindings::xas_pause(&mut xas) };
                 drop(rcu);
-                self.read_for(vma, addr, entry, gfp);
+                self.read_for::<()>(vma, addr, entry, gfp);
                 rcu = rcu::read_lock();
             }
             // SAFETY: As above.

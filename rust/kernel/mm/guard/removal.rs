@@ -101,16 +101,23 @@ impl Remove {
         }
         stops
     }
+
+    /// Passes over a huge page. Out of line, and generic in nothing, so that only the object of the
+    /// caller has it: most guards are removed where there are page tables.
+    #[inline(never)]
+    #[expect(clippy::extra_unused_type_parameters)]
+    fn pass_huge<Nothing>(&mut self, place: &Table<'_, VmaRef>) -> Step {
+        if self.stops_for_others(place.vma(), place.range().start()) {
+            return Step::Stop;
+        }
+        Step::Next
+    }
 }
 
 impl Visitor<VmaRef> for Remove {
     #[inline]
     fn huge(&mut self, page: &mut HugePage<'_, VmaRef>) -> Result<Step> {
-        let place = page.as_table();
-        if self.stops_for_others(place.vma(), place.range().start()) {
-            return Ok(Step::Stop);
-        }
-        Ok(Step::Next)
+        Ok(self.pass_huge::<()>(page.as_table()))
     }
 
     #[inline]
