@@ -54,8 +54,8 @@ impl SwapReader {
         self.read_for::<()>(vma, addr, entry, bindings::GFP_HIGHUSER_MOVABLE);
     }
 
-    /// See [`SwapReader::read`]. Out of line, and generic in nothing, so that only the object of the
-    /// caller has it, once.
+    /// See [`SwapReader::read`]. Out of line, and generic in nothing, so that only the object of
+    /// the caller has it, once.
     #[inline(never)]
     #[expect(clippy::extra_unused_type_parameters)]
     fn read_for<Nothing>(
