@@ -284,14 +284,19 @@ enum Stopped {
 }
 
 impl Install {
-    /// Whether to stop before `range`. Something is done in each walk.
+    /// Whether to stop before `range`. If not, others may have the processor. Something is done in
+    /// each walk.
     #[inline]
     fn stops_for_others(&mut self, vma: &VmaRef, range: PageRange) -> bool {
-        let stops = range.start() > self.start && vma.should_unlock();
-        if stops {
-            self.stopped = Some(Stopped::ForOthers(range.start()));
+        if range.start() == self.start {
+            return false;
         }
-        stops
+        if vma.should_unlock() {
+            self.stopped = Some(Stopped::ForOthers(range.start()));
+            return true;
+        }
+        cond_resched();
+        false
     }
 
     #[inline]
@@ -319,9 +324,7 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
         if self.stops_for_others(table.vma(), table.range()) {
             return Ok(Step::Stop);
         }
-        let step = table.allocate_guards()?;
-        cond_resched();
-        Ok(step)
+        table.allocate_guards()
     }
 
     #[inline]
@@ -339,8 +342,6 @@ impl Visitor<VmaMaybeGuard<'_>> for Install {
                 Run::Other(addr) => return Ok(self.stop_by_memory(addr)),
             }
         }
-        drop(entries);
-        cond_resched();
         Ok(Step::Next)
     }
 }

@@ -198,7 +198,7 @@ impl Reclaim {
         list: Pin<&mut IsolatedFolios>,
     ) {
         let folio = entries.folio();
-        if !folio.is_on_lru() || !folio.is_mapped_once_per_page() || !self.wants(folio) {
+        if !folio.is_on_lru() || !entries.is_mapped_once() || !self.wants(folio) {
             return;
         }
         if self.method == Method::Deactivate && entries.is_young() {

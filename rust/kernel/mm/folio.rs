@@ -170,16 +170,13 @@ impl Folio {
         unsafe { bindings::folio_nr_pages(self.as_raw()) as usize }
     }
 
-    /// Whether each of its pages is mapped once on average: if all of them are in one page table,
-    /// nobody else has it mapped.
-    ///
-    /// C: `folio_mapcount()`, `folio_nr_pages()`.
+    /// How often its pages are mapped, in all.
+    #[doc(alias = "folio_mapcount")]
     #[inline]
-    pub fn is_mapped_once_per_page(&self) -> bool {
+    pub(super) fn mapcount(&self) -> usize {
         // SAFETY: By the type invariants the folio is valid.
-        let count = unsafe { bindings::folio_mapcount(self.as_raw()) };
         // CAST: A count of mappings is not negative.
-        count as usize == self.nr_pages()
+        unsafe { bindings::folio_mapcount(self.as_raw()) as usize }
     }
 
     /// Locks the folio unless someone else has it locked.

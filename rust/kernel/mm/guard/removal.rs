@@ -92,14 +92,19 @@ struct Remove {
 }
 
 impl Remove {
-    /// Whether to stop before `addr`. Something is done in each walk.
+    /// Whether to stop before `addr`. If not, others may have the processor. Something is done in
+    /// each walk.
     #[inline]
     fn stops_for_others(&mut self, vma: &VmaRef, addr: usize) -> bool {
-        let stops = addr > self.start && vma.should_unlock();
-        if stops {
-            self.stopped = addr;
+        if addr == self.start {
+            return false;
         }
-        stops
+        if vma.should_unlock() {
+            self.stopped = addr;
+            return true;
+        }
+        cond_resched();
+        false
     }
 
     /// Passes over a huge page. Out of line, and generic in nothing, so that only the object of the
@@ -137,8 +142,6 @@ impl Visitor<VmaRef> for Remove {
         while let Some(guards) = entries.next_guards() {
             guards.remove();
         }
-        drop(entries);
-        cond_resched();
         Ok(Step::Next)
     }
 }

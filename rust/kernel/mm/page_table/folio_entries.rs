@@ -142,6 +142,13 @@ impl<'e, V> WholeFolio<'e, V> {
         self.0.folio
     }
 
+    /// Whether nobody else has the folio mapped: it is mapped as often as there are entries.
+    #[doc(alias = "folio_mapcount")]
+    #[inline]
+    pub fn is_mapped_once(&self) -> bool {
+        self.0.folio.mapcount() == self.0.len()
+    }
+
     /// Whether the accessed bit of an entry is set.
     #[inline]
     pub fn is_young(&self) -> bool {
@@ -185,7 +192,7 @@ impl WholeFolio<'_, AnonGather<'_>> {
                 return;
             };
             // SAFETY: The memory of the gather may be discarded, and nobody else has it mapped.
-            if !folio.is_mapped_once_per_page() || !unsafe { locked.discard() } {
+            if !self.is_mapped_once() || !unsafe { locked.discard() } {
                 return;
             }
         }

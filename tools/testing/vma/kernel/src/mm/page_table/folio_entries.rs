@@ -95,6 +95,11 @@ impl<'e, V> WholeFolio<'e, V> {
         self.0.folio
     }
 
+    /// Whether nobody else has the folio mapped.
+    pub fn is_mapped_once(&self) -> bool {
+        self.0.folio.is_mapped_once_per_page()
+    }
+
     /// Whether the accessed bit of an entry is set.
     pub fn is_young(&self) -> bool {
         self.0.young
