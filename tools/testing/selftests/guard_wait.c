@@ -207,9 +207,13 @@ TEST_F(guard_wait, guards_in_another_mapping)
 	call_beside(_metadata, &self->call, guard, self->other);
 }
 
-/* It looks at each guard, and may do so before and after it has the lock. */
+/*
+ * With the lock held all the time the second thread gets through before and
+ * after that. In a good round it does many times in between.
+ */
 TEST(mlockall_behind_guards)
 {
+	unsigned int round, times, most = 0;
 	char *map, *other;
 
 	page = page_size();
@@ -220,14 +224,20 @@ TEST(mlockall_behind_guards)
 			    0);
 	worker_start(protect_meanwhile, false);
 	worker_set_map(other);
-	worker_wait();
-	atomic_store(&running, true);
-	ASSERT_EQ(0, mlockall(MCL_CURRENT));
-	atomic_store(&running, false);
+	for (round = 0; round < ROUNDS && most <= 10; round++) {
+		worker_wait();
+		times = atomic_load(&got_through);
+		atomic_store(&running, true);
+		ASSERT_EQ(0, mlockall(MCL_CURRENT));
+		atomic_store(&running, false);
+		times = atomic_load(&got_through) - times;
+		if (times > most)
+			most = times;
+		ASSERT_EQ(0, munlockall());
+	}
 	worker_stop();
-	ASSERT_EQ(0, munlockall());
-	EXPECT_LT(10, atomic_load(&got_through));
-	TH_LOG("%u times", atomic_load(&got_through));
+	EXPECT_LT(10, most);
+	TH_LOG("%u times, round %u", most, round);
 }
 
 TEST_HARNESS_MAIN
