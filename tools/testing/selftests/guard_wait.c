@@ -224,7 +224,7 @@ TEST(mlockall_behind_guards)
 			    0);
 	worker_start(protect_meanwhile, false);
 	worker_set_map(other);
-	for (round = 0; round < ROUNDS && most <= 10; round++) {
+	for (round = 0; round < ROUNDS && most <= 5; round++) {
 		worker_wait();
 		times = atomic_load(&got_through);
 		atomic_store(&running, true);
@@ -236,7 +236,7 @@ TEST(mlockall_behind_guards)
 		ASSERT_EQ(0, munlockall());
 	}
 	worker_stop();
-	EXPECT_LT(10, most);
+	EXPECT_LT(5, most);
 	TH_LOG("%u times, round %u", most, round);
 }
 
