@@ -261,7 +261,8 @@ mod tests {
             return;
         };
         let has_rwp = !VmFlags::UFFD_RWP.is_empty();
-        assert_eq!(rest.len(), 3 * (BITS.saturating_sub(43) - usize::from(has_rwp)));
+        let unknown = BITS.saturating_sub(43) - usize::from(has_rwp);
+        assert_eq!(rest.len(), 3 * unknown);
         assert!(!has_rwp || prints(VmFlags::UFFD_RWP, b"VmFlags: ur \n"));
         assert!(rest.chunks(3).all(|letters| letters == UNKNOWN));
     }
