@@ -286,7 +286,7 @@ enum Stopped {
 impl Install {
     /// Whether to stop before `range`. If not, others may have the processor. Something is done in
     /// each walk.
-    #[inline]
+    #[inline(never)]
     fn stops_for_others(&mut self, vma: &VmaRef, range: PageRange) -> bool {
         if range.start() == self.start {
             return false;

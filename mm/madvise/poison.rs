@@ -13,7 +13,7 @@ use kernel::{cred::Capability, mm::poison::UserPage, prelude::*};
 ///
 /// C: `madvise_inject_error()` of `mm/madvise.c`.
 pub(super) fn fail(start: usize, len: usize) -> Result {
-    for_each_folio(start, len, UserPage::fail)
+    inject(start, len, false)
 }
 
 /// `MADV_SOFT_OFFLINE`: takes the pages of the current process in `len` bytes from `start` out of
@@ -25,10 +25,12 @@ pub(super) fn fail(start: usize, len: usize) -> Result {
 ///
 /// C: `madvise_inject_error()` of `mm/madvise.c`.
 pub(super) fn soft_offline(start: usize, len: usize) -> Result {
-    for_each_folio(start, len, UserPage::soft_offline)
+    inject(start, len, true)
 }
 
-fn for_each_folio(start: usize, len: usize, work: fn(UserPage) -> Result) -> Result {
+/// Lets pages fail, or takes them out of use if `keeps_content`.
+#[inline(never)]
+fn inject(start: usize, len: usize, keeps_content: bool) -> Result {
     if !Capability::SysAdmin.is_held() {
         return Err(EPERM);
     }
@@ -40,7 +42,11 @@ fn for_each_folio(start: usize, len: usize, work: fn(UserPage) -> Result) -> Res
         };
         // The page may be in no folio of that size any more afterwards.
         let size = page.folio_size();
-        work(page)?;
+        if keeps_content {
+            page.soft_offline()?;
+        } else {
+            page.fail()?;
+        }
         addr = addr.saturating_add(size);
     }
     Ok(())

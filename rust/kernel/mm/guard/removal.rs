@@ -93,9 +93,11 @@ struct Remove {
 
 impl Remove {
     /// Whether to stop before `addr`. If not, others may have the processor. Something is done in
-    /// each walk.
-    #[inline]
-    fn stops_for_others(&mut self, vma: &VmaRef, addr: usize) -> bool {
+    /// each walk. Out of line, and generic in nothing, so that only the object of the caller has it,
+    /// once.
+    #[inline(never)]
+    #[expect(clippy::extra_unused_type_parameters)]
+    fn stops_for_others<Nothing>(&mut self, vma: &VmaRef, addr: usize) -> bool {
         if addr == self.start {
             return false;
         }
@@ -106,23 +108,16 @@ impl Remove {
         cond_resched();
         false
     }
-
-    /// Passes over a huge page. Out of line, and generic in nothing, so that only the object of the
-    /// caller has it: most guards are removed where there are page tables.
-    #[inline(never)]
-    #[expect(clippy::extra_unused_type_parameters)]
-    fn pass_huge<Nothing>(&mut self, place: &Table<'_, VmaRef>) -> Step {
-        if self.stops_for_others(place.vma(), place.range().start()) {
-            return Step::Stop;
-        }
-        Step::Next
-    }
 }
 
 impl Visitor<VmaRef> for Remove {
     #[inline]
     fn huge(&mut self, page: &mut HugePage<'_, VmaRef>) -> Result<Step> {
-        Ok(self.pass_huge::<()>(page.as_table()))
+        let place = page.as_table();
+        if self.stops_for_others::<()>(place.vma(), place.range().start()) {
+            return Ok(Step::Stop);
+        }
+        Ok(Step::Next)
     }
 
     #[inline]
@@ -133,7 +128,7 @@ impl Visitor<VmaRef> for Remove {
     #[inline]
     fn table(&mut self, table: &mut Table<'_, VmaRef>) -> Result<Step> {
         let start = table.range().start();
-        if self.stops_for_others(table.vma(), start) {
+        if self.stops_for_others::<()>(table.vma(), start) {
             return Ok(Step::Stop);
         }
         let Some(mut entries) = table.lock(start) else {
